@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCKD_H
+#define AIRLOCKD_H
+
+/*
+ * What the daemon's files share: main.c (the ladder), machine.c (does the machine have what the
+ * configuration asks for?), assemble.c (from configuration to pipeline). All of it runs in the main
+ * thread.
+ */
+
+#include <stdint.h>
+
+#include <airlock_config.h>
+#include <airlock_pipeline.h>
+
+/* Lcores that run stages: all workers. */
+struct daemon_lcores {
+	unsigned int ids[AIRLOCK_PIPELINE_MAX_LCORES];
+	uint16_t nb;
+};
+
+/* What the pool is to be like. */
+struct daemon_pool {
+	uint32_t nb_pages;
+	uint32_t frame_pages;
+	int socket_id;
+};
+
+/* Before the EAL starts, with its arguments: 0, or -1 with one line in *error*. */
+int machine_check_hugepages(int argc, char **argv, char error[static AIRLOCK_ERROR_MAX]);
+
+/* After it has started: 0, or -1 with one line in *error*. */
+int machine_check(const struct airlock_config *config, struct daemon_lcores *lcores,
+	struct daemon_pool *pool, char error[static AIRLOCK_ERROR_MAX]);
+
+/* Make the run directory if it is not there: 0, or -1 with one line in *error*. */
+int machine_make_run_dir(const struct airlock_config *config, char error[static AIRLOCK_ERROR_MAX]);
+
+/* The pool: NULL with one line in *error*. */
+struct airlock_pool *assemble_pool(const struct airlock_config *config,
+	const struct daemon_pool *daemon_pool, char error[static AIRLOCK_ERROR_MAX]);
+
+/* The pipeline, ready to start: NULL with one line in *error*. */
+struct airlock_pipeline *assemble_pipeline(const struct airlock_config *config,
+	struct airlock_pool *pool, const struct daemon_lcores *lcores,
+	char error[static AIRLOCK_ERROR_MAX]);
+
+#endif /* AIRLOCKD_H */

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The daemon, as a ladder: signals, log, configuration, EAL, machine, pool, pipeline, telemetry,
+ * start; wait; and down again in reverse.
+ *
+ * Exit status: 0 stopped as asked, 1 failed at run time, 2 wrong usage or configuration.
+ *
+ * Thread rule: all here is the main thread. Signals are blocked in every thread and taken by this
+ * one with sigtimedwait(2), so nothing runs in a signal handler.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <rte_version.h>
+
+#include <airlock_log.h>
+#include <airlock_table.h>
+#include <airlock_telemetry.h>
+
+#include "airlockd.h"
+
+#define EXIT_RUN_TIME 1
+#define EXIT_WRONG    2
+
+RTE_LOG_REGISTER(daemon_logtype, airlock.daemon, INFO);
+#define DAEMON_LOG(level, ...) rte_log(RTE_LOG_##level, daemon_logtype, "airlockd: " __VA_ARGS__)
+
+static void
+complain(const char *error)
+{
+	fprintf(stderr, "airlockd: %s\n", error);
+}
+
+/* Where airlock's own options begin: at "--", or nowhere. */
+static int
+find_own_options(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			return i;
+	}
+	return argc;
+}
+
+static bool
+only_is(int argc, char **argv, const char *flag)
+{
+	return argc == 2 && strcmp(argv[1], flag) == 0;
+}
+
+/* Returns an exit status, or -1 to go on. */
+static int
+parse(struct airlock_config *config, int argc, char **argv)
+{
+	char error[AIRLOCK_ERROR_MAX] = "";
+	int own = find_own_options(argc, argv);
+	enum airlock_config_verdict verdict;
+	char *none[] = {argv[0], NULL};
+
+	/* Alone, --help and --version need no "--" before them. */
+	if (only_is(argc, argv, "--help") || only_is(argc, argv, "-h"))
+		verdict = AIRLOCK_CONFIG_HELP;
+	else if (only_is(argc, argv, "--version"))
+		verdict = AIRLOCK_CONFIG_VERSION;
+	else if (own == argc)
+		verdict = airlock_config_parse(config, 1, none, error);
+	else
+		verdict = airlock_config_parse(config, argc - own, argv + own, error);
+	switch (verdict) {
+	case AIRLOCK_CONFIG_HELP:
+		airlock_config_help(stdout);
+		return 0;
+	case AIRLOCK_CONFIG_VERSION:
+		fprintf(stdout, "airlockd %s, %s\n", AIRLOCK_VERSION, rte_version());
+		return 0;
+	case AIRLOCK_CONFIG_BAD:
+		complain(error);
+		return EXIT_WRONG;
+	case AIRLOCK_CONFIG_RUN:
+		break;
+	}
+	if (machine_check_hugepages(argc, argv, error) < 0) {
+		complain(error);
+		return EXIT_WRONG;
+	}
+	return -1;
+}
+
+static void
+block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+	/* A client that hangs up in the middle of an answer must not end the daemon. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Once a second: links, and the table when it is due. Returns when told to stop. */
+static void
+wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *config,
+	const sigset_t *signals)
+{
+	struct timespec second = {.tv_sec = 1};
+	uint32_t elapsed_s = 0;
+
+	for (;;) {
+		int sig = sigtimedwait(signals, NULL, &second);
+
+		if (sig == SIGINT || sig == SIGTERM) {
+			DAEMON_LOG(NOTICE, "stopping on %s\n", strsignal(sig));
+			return;
+		}
+		if (sig == SIGHUP)
+			DAEMON_LOG(
+				NOTICE, "SIGHUP: nothing to do, the configuration is read once\n");
+		if (sig >= 0 || errno != EAGAIN)
+			continue;
+		airlock_pipeline_poll(pipeline);
+		if (config->stats_s != 0 && ++elapsed_s % config->stats_s == 0)
+			airlock_table_print(pipeline, stdout);
+	}
+}
+
+/* At rest nothing may be missing. */
+static int
+check_at_rest(struct airlock_pipeline *pipeline)
+{
+	struct airlock_pipeline_balance b;
+	struct airlock_pool_report report;
+	int status = 0;
+
+	if (airlock_pipeline_balance(pipeline, &b) < 0) {
+		DAEMON_LOG(ERR,
+			"packets do not add up: received %" PRIu64 " parts %" PRIu64
+			" delivered %" PRIu64 " dropped %" PRIu64 " split %" PRIu64
+			" in flight %" PRIu64 "\n",
+			b.received, b.parts, b.delivered, b.dropped, b.split, b.in_flight);
+		status = EXIT_RUN_TIME;
+	}
+	if (airlock_pool_verify(airlock_pipeline_pool(pipeline), &report) < 0) {
+		DAEMON_LOG(ERR,
+			"pages do not add up: %u free by table, %u by mempool, %" PRIu64
+			" wrong transitions\n",
+			report.free_by_table, report.free_by_mempool, report.violations);
+		status = EXIT_RUN_TIME;
+	}
+	DAEMON_LOG(NOTICE,
+		"stopped: received %" PRIu64 ", delivered %" PRIu64 ", dropped %" PRIu64 "\n",
+		b.received, b.delivered, b.dropped);
+	return status;
+}
+
+static int
+run(struct airlock_pipeline *pipeline, const struct airlock_config *config, const sigset_t *signals)
+{
+	int status = EXIT_RUN_TIME, ret;
+
+	ret = airlock_telemetry_init(pipeline);
+	if (ret < 0) {
+		DAEMON_LOG(ERR, "telemetry: %s\n", strerror(-ret));
+		return EXIT_RUN_TIME;
+	}
+	ret = airlock_pipeline_start(pipeline);
+	if (ret < 0) {
+		DAEMON_LOG(ERR, "cannot start: %s\n", strerror(-ret));
+		goto end_telemetry;
+	}
+	DAEMON_LOG(NOTICE, "ready: %u uplinks, %u VMs, %u lcores\n", config->nb_uplinks,
+		config->nb_vms, airlock_pipeline_nb_lcores(pipeline));
+	wait_for_stop(pipeline, config, signals);
+	airlock_pipeline_stop(pipeline);
+	if (config->stats_s != 0)
+		airlock_table_print(pipeline, stdout);
+	status = check_at_rest(pipeline);
+
+end_telemetry:
+	airlock_telemetry_fini();
+	return status;
+}
+
+/* With the EAL up. */
+static int
+serve(const struct airlock_config *config, const sigset_t *signals)
+{
+	struct daemon_pool daemon_pool;
+	struct daemon_lcores lcores;
+	struct airlock_pipeline *pipeline;
+	char error[AIRLOCK_ERROR_MAX] = "";
+	struct airlock_pool *pool;
+	int status;
+
+	if (machine_check(config, &lcores, &daemon_pool, error) < 0) {
+		complain(error);
+		return EXIT_WRONG;
+	}
+	if (config->check) {
+		fprintf(stdout, "airlockd: configuration is valid: %u uplinks, %u VMs\n",
+			config->nb_uplinks, config->nb_vms);
+		return 0;
+	}
+	if (machine_make_run_dir(config, error) < 0) {
+		complain(error);
+		return EXIT_WRONG;
+	}
+	pool = assemble_pool(config, &daemon_pool, error);
+	if (pool == NULL) {
+		complain(error);
+		return EXIT_WRONG;
+	}
+	pipeline = assemble_pipeline(config, pool, &lcores, error);
+	if (pipeline == NULL) {
+		complain(error);
+		status = EXIT_WRONG;
+		goto destroy_pool;
+	}
+	status = run(pipeline, config, signals);
+	airlock_pipeline_destroy(pipeline);
+
+destroy_pool:
+	/* No VM has the file mapped: by copy, a VM sees its own memory only. */
+	airlock_pool_destroy(pool, false);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct airlock_config config = {0};
+	sigset_t signals;
+	int status;
+
+	block_signals(&signals);
+	status = parse(&config, argc, argv);
+	if (status >= 0)
+		goto free_config;
+	if (airlock_log_open() < 0) {
+		complain("no memory for the log");
+		status = EXIT_RUN_TIME;
+		goto free_config;
+	}
+	/* rte_vhost warns of every socket that is not there yet, which is the usual case. */
+	rte_log_set_level_pattern("lib.vhost.config", RTE_LOG_ERR);
+	if (rte_eal_init(argc, argv) < 0) {
+		complain("EAL: cannot start, see above; expected EAL options before --");
+		status = EXIT_WRONG;
+		goto close_log;
+	}
+	status = serve(&config, &signals);
+	rte_eal_cleanup();
+
+close_log:
+	airlock_log_close();
+free_config:
+	airlock_config_fini(&config);
+	return status;
+}

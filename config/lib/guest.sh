@@ -1,0 +1,279 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 The airlock authors
+#
+# Stock guests for tests and the demonstration: Debian's kernel in Debian's QEMU, with an
+# initramfs made here from busybox and the kernel's virtio modules. Needs common.sh.
+#
+#   guest_prepare                    fetch the kernel, find out whether KVM runs (needs network)
+#   guest_start NAME --socket PATH --mac MAC --ip ADDRESS/PREFIX [option...]
+#   guest_wait NAME [SECONDS]        until it answers
+#   guest_sh NAME [--limit SECONDS] COMMAND...
+#   guest_stop NAME [--now]
+#
+# A guest keeps its files in $AIRLOCK_WORK/guests/NAME; what it and its QEMU say is in
+# $AIRLOCK_WORK/guest-NAME.log and qemu-NAME.log. The kernel stays in a cache and is never
+# installed: this machine's boot loader must not hear of it. Remove the cache to get a newer one.
+
+AIRLOCK_CACHE=${AIRLOCK_CACHE:-/var/cache/airlock}
+AIRLOCK_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+guest_dir() {
+    printf '%s/guests/%s' "$AIRLOCK_WORK" "$1"
+}
+
+# The newest kernel in the cache: a directory with vmlinuz, modules/*.ko and modules/order.
+guest_kernel_cached() {
+    find "$AIRLOCK_CACHE" -maxdepth 2 -path '*/kernel-*/vmlinuz' 2>/dev/null |
+        sort -V | tail -n 1 | sed 's|/vmlinuz$||'
+}
+
+# guest_kernel_modules TREE DIR: copy what a virtio network card needs, with the order to load it.
+guest_kernel_modules() {
+    local tree=$1 dir=$2 version module path
+
+    version=$(basename "$tree"/lib/modules/*)
+    mkdir "$dir" || return 1
+    depmod -b "$tree" "$version" || return 1
+    for module in virtio_pci virtio_net; do
+        modprobe -d "$tree" -S "$version" --show-depends "$module" || return 1
+    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
+        cp "$path" "$dir/" && basename "$path" >>"$dir/order" || return 1
+    done
+    grep -q '^virtio_net\.ko' "$dir/order"
+}
+
+# guest_kernel_unpack SCRATCH NAME: the package in SCRATCH becomes $AIRLOCK_CACHE/NAME.
+guest_kernel_unpack() {
+    local scratch=$1 name=$2
+
+    mkdir "$scratch/out" &&
+        dpkg -x "$scratch"/*.deb "$scratch/tree" &&
+        cp "$scratch"/tree/boot/vmlinuz-* "$scratch/out/vmlinuz" &&
+        guest_kernel_modules "$scratch/tree" "$scratch/out/modules" &&
+        # Two at once: the second finds the directory there, and throws its own away.
+        { mv -T "$scratch/out" "$AIRLOCK_CACHE/$name" 2>/dev/null ||
+            [ -f "$AIRLOCK_CACHE/$name/vmlinuz" ]; }
+}
+
+guest_kernel_package() {
+    apt-cache depends --no-recommends --no-suggests linux-image-amd64 2>/dev/null |
+        awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }'
+}
+
+guest_kernel_fetch() {
+    local package scratch status
+
+    [ -z "$(guest_kernel_cached)" ] || return 0
+    package=$(guest_kernel_package)
+    if [ -z "$package" ]; then
+        apt-get -q update >/dev/null 2>&1
+        package=$(guest_kernel_package)
+    fi
+    [ -n "$package" ] || die "apt knows no linux-image-amd64: cannot get a kernel for the guests"
+    mkdir -p "$AIRLOCK_CACHE" || die "cannot make $AIRLOCK_CACHE"
+    scratch=$(mktemp -d "$AIRLOCK_CACHE/new.XXXXXX") || die "cannot write to $AIRLOCK_CACHE"
+    if ! (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download "$package") \
+        >"$scratch/log" 2>&1; then
+        tail -n 5 "$scratch/log" >&2
+        rm -rf "$scratch"
+        die "cannot download $package"
+    fi
+    status=0
+    guest_kernel_unpack "$scratch" "kernel-${package#linux-image-}" || status=$?
+    rm -rf "$scratch"
+    [ "$status" -eq 0 ] || die "cannot unpack $package"
+}
+
+# guest_copy_program ROOT PROGRAM: a program and the shared libraries it needs.
+guest_copy_program() {
+    local root=$1 program=$2 file
+
+    for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
+        mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file" || return 1
+    done
+}
+
+# guest_initramfs FILE
+guest_initramfs() {
+    local root=$1.root ethtool
+
+    mkdir -p "$root/bin" &&
+        cp "$(type -P busybox)" "$root/bin/busybox" &&
+        cp -r "$(guest_kernel_cached)/modules" "$root/modules" &&
+        cp "$AIRLOCK_LIB/guest_init" "$root/init" &&
+        chmod 0755 "$root/init" "$root/bin/busybox" || return 1
+    ethtool=$(type -P ethtool || true)
+    [ -z "$ethtool" ] || guest_copy_program "$root" "$ethtool" || return 1
+    (cd "$root" && find . | cpio -o -H newc --quiet) >"$1" || return 1
+    rm -rf "$root"
+}
+
+# guest_kvm_runs: a device file is not enough; only a guest that ran to its end is.
+guest_kvm_runs() {
+    local dir status
+
+    [ -w /dev/kvm ] || return 1
+    dir=$(mktemp -d) || return 1
+    guest_initramfs "$dir/initramfs" &&
+        timeout -k 1 20 qemu-system-x86_64 -accel kvm -M q35 -cpu max -m 256 -nodefaults \
+            -display none -no-reboot -kernel "$(guest_kernel_cached)/vmlinuz" \
+            -initrd "$dir/initramfs" -append 'console=ttyS0 quiet panic=-1 airlock.probe' \
+            -serial "file:$dir/console" </dev/null >/dev/null 2>&1 &&
+        grep -q 'airlock: guest runs' "$dir/console"
+    status=$?
+    rm -rf "$dir"
+    return "$status"
+}
+
+# The answer holds until the machine is booted again.
+guest_accel_file() {
+    printf '%s/accel-%s' "$AIRLOCK_CACHE" "$(cat /proc/sys/kernel/random/boot_id)"
+}
+
+guest_prepare() {
+    local file
+
+    guest_kernel_fetch
+    file=$(guest_accel_file)
+    [ ! -s "$file" ] || return 0
+    rm -f "$AIRLOCK_CACHE"/accel-*
+    if guest_kvm_runs; then
+        echo kvm >"$file"
+    else
+        echo tcg >"$file"
+    fi
+}
+
+guest_accel() {
+    cat "$(guest_accel_file)" 2>/dev/null || echo tcg
+}
+
+# guest_device MAC MTU QUEUES OFFLOAD PACKED MERGEABLE: the virtio-net-pci device, as QEMU wants it.
+guest_device() {
+    local mac=$1 mtu=$2 queues=$3 offload=$4 packed=$5 mergeable=$6 off
+    local device="virtio-net-pci,netdev=net0,mac=$mac,host_mtu=$mtu"
+
+    device+=",rx_queue_size=1024,tx_queue_size=1024,packed=$packed,mrg_rxbuf=$mergeable"
+    [ "$queues" -eq 1 ] || device+=",mq=on"
+    # QEMU 7.2 crashes when a vhost-user device's MSI-X vector is unmasked without KVM.
+    if [ "$(guest_accel)" = kvm ]; then
+        device+=",vectors=$((2 * queues + 2))"
+    else
+        device+=",vectors=0"
+    fi
+    if [ "$offload" = off ]; then
+        for off in csum gso guest_csum guest_tso4 guest_tso6 guest_ecn guest_ufo \
+            host_tso4 host_tso6 host_ecn host_ufo; do
+            device+=",$off=off"
+        done
+    fi
+    printf '%s' "$device"
+}
+
+# guest_qemu NAME CPUS MB CHARDEV QUEUES DEVICE APPEND: become QEMU.
+guest_qemu() {
+    local name=$1 cpus=$2 mb=$3 chardev=$4 queues=$5 device=$6 append=$7 dir accel
+
+    dir=$(guest_dir "$name")
+    accel=$(guest_accel)
+    # TCG leaves memory barriers out where there can never be a second CPU, but airlockd is one: so
+    # there could be one more, or interrupts get lost.
+    # la57 would give an emulated CPU one more level of page table to walk, for nothing.
+    exec qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -smp "cpus=$cpus,maxcpus=$((cpus + 1))" -m "$mb" \
+        -nodefaults -display none -no-reboot \
+        -object "memory-backend-memfd,id=mem,size=${mb}M,share=on" -numa node,memdev=mem \
+        -chardev "$chardev" \
+        -netdev "vhost-user,id=net0,chardev=vhost0,vhostforce=on,queues=$queues" \
+        -device "$device" \
+        -chardev "file,id=console,path=$AIRLOCK_WORK/guest-$name.log" -serial chardev:console \
+        -chardev "socket,id=command,path=$dir/command.sock,server=on,wait=off" \
+        -serial chardev:command \
+        -kernel "$(guest_kernel_cached)/vmlinuz" -initrd "$dir/initramfs" -append "$append" \
+        </dev/null >"$AIRLOCK_WORK/qemu-$name.log" 2>&1
+}
+
+# guest_start NAME --socket PATH --mac MAC --ip ADDRESS/PREFIX [--mtu N] [--queues N]
+# [--offload on|off] [--packed on|off] [--mergeable on|off] [--server|--client] [--mem MB]
+# --server (the default): QEMU listens on PATH; --client: QEMU connects to it.
+guest_start() {
+    local name=$1 socket='' mac='' ip='' mtu=1500 queues=1 offload=on packed=off mergeable=on
+    local mode=server=on,wait=off mb=320 dir device append
+
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --server) mode=server=on,wait=off ;;
+        --client) mode=reconnect=1 ;;
+        --socket | --mac | --ip | --mtu | --queues | --offload | --packed | --mergeable)
+            printf -v "${1#--}" '%s' "$2"
+            shift
+            ;;
+        --mem)
+            mb=$2
+            shift
+            ;;
+        *) die "guest_start: what is $1?" ;;
+        esac
+        shift
+    done
+    if [ -z "$socket" ] || [ -z "$mac" ] || [ -z "$ip" ]; then
+        die "guest_start: --socket, --mac and --ip are needed"
+    fi
+    dir=$(guest_dir "$name")
+    mkdir -p "$dir"
+    guest_initramfs "$dir/initramfs" || die "cannot make an initramfs for guest $name"
+    device=$(guest_device "$mac" "$mtu" "$queues" "$offload" "$packed" "$mergeable")
+    append="console=ttyS0 quiet panic=-1 mitigations=off no_timer_check"
+    append+=" airlock.ip=$ip airlock.mtu=$mtu"
+    guest_qemu "$name" "$queues" "$mb" "socket,id=vhost0,path=$socket,$mode" "$queues" \
+        "$device" "$append" &
+    echo $! >"$dir/pid"
+}
+
+# guest_sh NAME [--limit SECONDS] COMMAND...: run one line of shell in a guest; its output and
+# its exit status, 124 if it took longer than SECONDS (60), 125 if the guest is not there.
+guest_sh() {
+    local dir limit=60
+
+    dir=$(guest_dir "$1")
+    shift
+    if [ "$1" = --limit ]; then
+        limit=$2
+        shift 2
+    fi
+    flock "$dir/lock" /usr/bin/python3 "$AIRLOCK_LIB/guest_sh.py" "$dir/command.sock" \
+        "$limit" "$*"
+}
+
+guest_answers() {
+    guest_sh "$1" --limit 2 true 2>/dev/null || ! guest_runs "$1"
+}
+
+guest_runs() {
+    kill -0 "$(cat "$(guest_dir "$1")/pid")" 2>/dev/null
+}
+
+# guest_wait NAME [SECONDS]: until the guest answers; on failure, say what it said last.
+guest_wait() {
+    wait_for "${2:-120}" guest_answers "$1" || true
+    guest_sh "$1" --limit 10 true 2>/dev/null && return
+    warn "guest $1 does not answer"
+    tail -n 5 "$AIRLOCK_WORK/qemu-$1.log" "$AIRLOCK_WORK/guest-$1.log" >&2
+    return 1
+}
+
+# guest_stop NAME [--now]: switch it off; when that does not help, or at once, end its QEMU.
+guest_stop() {
+    local dir pid
+
+    dir=$(guest_dir "$1")
+    [ -f "$dir/pid" ] || return 0
+    pid=$(cat "$dir/pid")
+    if [ "${2:-}" != --now ] && ! gone "$pid"; then
+        guest_sh "$1" --limit 1 'poweroff -f' >/dev/null 2>&1 || true
+        wait_for 2 gone "$pid" || true
+    fi
+    stop_pid "$pid" 5 || true
+    rm -rf "$dir"
+}

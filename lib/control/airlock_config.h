@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_CONFIG_H
+#define AIRLOCK_CONFIG_H
+
+/**
+ * @file
+ * What the operator wants: command line and configuration file, parsed and checked in itself.
+ *
+ * Checks that need the EAL (does the port exist, is the lcore in its set) are made later, by those
+ * who use the value; each value therefore keeps where it came from, so that they can say it.
+ *
+ * Thread rule: main thread, before the lcores start; read-only afterwards.
+ */
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <rte_ether.h>
+#include <rte_os.h>
+
+#include <airlock_pipeline.h>
+
+#define AIRLOCK_NAME_MAX    32 /**< bytes of a VM's name with its terminating zero */
+#define AIRLOCK_ORIGIN_MAX  128
+#define AIRLOCK_ERROR_MAX   512
+#define AIRLOCK_MAX_QUEUES  16 /**< queue pairs of a VM, queues of an uplink */
+#define AIRLOCK_MAX_UPLINKS 16 /**< uplinks */
+#define AIRLOCK_MAX_VMS	    1024 /**< VMs: as many sockets as rte_vhost takes */
+
+/** Where a value came from: "airlock.conf:12", "--vm" or "default"; a long path is cut in front. */
+struct airlock_origin {
+	char text[AIRLOCK_ORIGIN_MAX];
+};
+
+/** One VM: `--vm` or `[vm NAME]`. */
+struct airlock_config_vm {
+	char name[AIRLOCK_NAME_MAX];
+	struct rte_ether_addr mac;
+	char socket[108]; /**< vhost-user socket; default <run-dir>/<name>.sock */
+	bool server; /**< listen instead of connecting; default false */
+	uint16_t nb_queues; /**< queue pairs, 1 to AIRLOCK_MAX_QUEUES; default 1 */
+	uint16_t vlan_id; /**< 1 to 4094; 0, the default: untagged */
+	uint16_t uplink_id; /**< index into uplinks[]; default 0, and it must exist if any does */
+	bool antispoof; /**< drop foreign source MACs; default true */
+	uint32_t storm_pps; /**< flooded packets a second it may send, 0: any; default 10000 */
+	struct airlock_origin origin;
+};
+
+/** One uplink: `--uplink` or `[uplink PORT]`. */
+struct airlock_config_uplink {
+	uint16_t port_id; /**< ethdev port */
+	uint16_t nb_queues; /**< RX queues, 1 to AIRLOCK_MAX_QUEUES; default 1 */
+	uint16_t mtu; /**< bytes, 68 to 9000; default 1500 */
+	uint16_t nb_desc; /**< RX and TX descriptors per queue, 64 to 4096; default 1024 */
+	uint32_t storm_pps; /**< flooded packets a second taken from it, 0: any; default 10000 */
+	struct airlock_origin origin;
+};
+
+/** One assignment of `[lcores]`: an lcore runs a stage, for all or for one object. */
+struct airlock_config_stage {
+	unsigned int lcore_id;
+	enum airlock_stage stage;
+	/** An even share of the stage's queues that no lcore is given; the rest is unused. */
+	bool all;
+	uint16_t uplink_id; /**< RX: index into uplinks[] */
+	uint16_t vm_idx; /**< HANDOFF, TX: index into vms[] */
+	bool all_queues; /**< every queue of the object; then queue_id is unused */
+	uint16_t queue_id;
+	struct airlock_origin origin;
+};
+
+struct airlock_config {
+	char file[PATH_MAX]; /**< -c; empty: none */
+	char run_dir[PATH_MAX]; /**< default /run/airlock */
+	struct airlock_origin run_dir_origin;
+	char pool_file[PATH_MAX]; /**< default <run-dir>/pool */
+	struct airlock_origin pool_file_origin;
+	uint32_t pool_pages; /**< pages of 4 KiB, 1024 to 16777216; default 8192 */
+	struct airlock_origin pool_pages_origin;
+	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */
+	uint32_t retries; /**< further tries on a full VM ring, 0 to 64; default 4 */
+	bool check; /**< validate and exit */
+
+	uint16_t nb_uplinks;
+	struct airlock_config_uplink uplinks[AIRLOCK_MAX_UPLINKS];
+	uint16_t nb_vms;
+	struct airlock_config_vm *vms; /**< nb_vms of them, owned */
+	uint16_t nb_stages;
+	struct airlock_config_stage *stages; /**< nb_stages of them, owned; none: all on all */
+};
+
+/** What airlock_config_parse() found the operator to want. */
+enum airlock_config_verdict {
+	AIRLOCK_CONFIG_RUN,
+	AIRLOCK_CONFIG_HELP, /**< --help: print airlock_config_help() and exit 0 */
+	AIRLOCK_CONFIG_VERSION, /**< --version */
+	AIRLOCK_CONFIG_BAD, /**< one line in *error*, exit 2 */
+};
+
+/**
+ * Parse airlock's own options and the configuration file that -c names; flags win over the file.
+ *
+ * @param argc   of what stands behind the EAL's `--`, with a program name as argv[0]
+ * @param error  receives one line without a newline: where, what was found, what was expected
+ * @return a verdict; in any case the caller gives *config* to airlock_config_fini()
+ */
+enum airlock_config_verdict airlock_config_parse(
+	struct airlock_config *config, int argc, char **argv, char error[static AIRLOCK_ERROR_MAX]);
+
+/** Free what the configuration owns. May be called twice, or on one of all zeroes. */
+void airlock_config_fini(struct airlock_config *config);
+
+/** Print the help text. */
+void airlock_config_help(FILE *out);
+
+#endif /* AIRLOCK_CONFIG_H */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * What can be said only when file and flags are merged: defaults that depend on other values,
+ * required keys, and that no two VMs share an address or a socket.
+ *
+ * Thread rule: main thread.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+#define MAC_VALUE(mac) \
+	(mac)->addr_bytes[0], (mac)->addr_bytes[1], (mac)->addr_bytes[2], (mac)->addr_bytes[3], \
+		(mac)->addr_bytes[4], (mac)->addr_bytes[5]
+
+static bool
+is_set(struct config_where where)
+{
+	return where.flag != NULL || where.line != 0;
+}
+
+/* Where the VM's key was given; where the VM was, if it was not. */
+static struct config_where
+where_of(const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id)
+{
+	const struct config_marks *marks = &draft->vms[vm_idx];
+
+	if (is_set(marks->key[id]))
+		return marks->key[id];
+	return is_set(marks->flag) ? marks->flag : marks->file;
+}
+
+static int
+complete_airlock(struct config_draft *draft)
+{
+	struct airlock_config *config = draft->config;
+	const struct config_marks *marks = &draft->marks;
+	int len;
+
+	if (config->nb_vms == 0 && config->nb_uplinks == 0)
+		return config_fail(draft, (struct config_where){.flag = "--vm"},
+			"no VM and no uplink, expected at least one, as a flag or in the file");
+	if (!is_set(marks->key[CONFIG_KEY_POOL_FILE])) {
+		len = snprintf(
+			config->pool_file, sizeof(config->pool_file), "%s/pool", config->run_dir);
+		if (len >= (int)sizeof(config->pool_file))
+			return config_fail(draft, marks->key[CONFIG_KEY_RUN_DIR],
+				"run-dir of %zu bytes, expected room for '/pool' in %zu bytes",
+				strlen(config->run_dir), sizeof(config->pool_file) - 1);
+	}
+	config_where_text(draft, marks->key[CONFIG_KEY_RUN_DIR], &config->run_dir_origin);
+	config_where_text(draft, marks->key[CONFIG_KEY_POOL_FILE], &config->pool_file_origin);
+	config_where_text(draft, marks->key[CONFIG_KEY_POOL_PAGES], &config->pool_pages_origin);
+	return 0;
+}
+
+static int
+resolve_uplink(struct config_draft *draft, uint16_t vm_idx)
+{
+	struct airlock_config *config = draft->config;
+	struct airlock_config_vm *vm = &config->vms[vm_idx];
+
+	if (!is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK])) {
+		vm->uplink_id = 0;
+		return 0;
+	}
+	/* Until here it is what the user wrote: the port. */
+	for (uint16_t i = 0; i < config->nb_uplinks; i++)
+		if (config->uplinks[i].port_id == vm->uplink_id) {
+			vm->uplink_id = i;
+			return 0;
+		}
+	return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_UPLINK),
+		"uplink '%u' of VM '%s', expected the port of a configured uplink", vm->uplink_id,
+		vm->name);
+}
+
+static int
+complete_vm(struct config_draft *draft, uint16_t vm_idx)
+{
+	struct airlock_config *config = draft->config;
+	struct airlock_config_vm *vm = &config->vms[vm_idx];
+	const struct config_marks *marks = &draft->vms[vm_idx];
+	int len;
+
+	if (!is_set(marks->key[CONFIG_KEY_VM_MAC]))
+		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_MAC),
+			"VM '%s' without a mac, expected mac=52:54:00:00:00:01 or the like",
+			vm->name);
+	if (!is_set(marks->key[CONFIG_KEY_VM_SOCKET])) {
+		len = snprintf(vm->socket, sizeof(vm->socket), "%.*s/%s.sock",
+			(int)sizeof(vm->socket), config->run_dir, vm->name);
+		if (len >= (int)sizeof(vm->socket))
+			return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_SOCKET),
+				"socket <run-dir>/%s.sock of %zu bytes, expected at most %zu",
+				vm->name,
+				strlen(config->run_dir) + strlen("/.sock") + strlen(vm->name),
+				sizeof(vm->socket) - 1);
+	}
+	return resolve_uplink(draft, vm_idx);
+}
+
+/* Is *b*, the later one, too like *a*? */
+static int
+check_pair(struct config_draft *draft, uint16_t a, uint16_t b)
+{
+	const struct airlock_config_vm *first = &draft->config->vms[a];
+	const struct airlock_config_vm *second = &draft->config->vms[b];
+	struct airlock_origin origin;
+
+	if (first->uplink_id == second->uplink_id && first->vlan_id == second->vlan_id &&
+		rte_is_same_ether_addr(&first->mac, &second->mac)) {
+		config_where_text(draft, where_of(draft, a, CONFIG_KEY_VM_MAC), &origin);
+		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_MAC),
+			"mac " RTE_ETHER_ADDR_PRT_FMT
+			" of VM '%s' is that of VM '%s' (%s) on the same "
+			"uplink and VLAN, expected another",
+			MAC_VALUE(&second->mac), second->name, first->name, origin.text);
+	}
+	if (strcmp(first->socket, second->socket) == 0) {
+		config_where_text(draft, where_of(draft, a, CONFIG_KEY_VM_SOCKET), &origin);
+		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_SOCKET),
+			"socket '%s' of VM '%s' is that of VM '%s' (%s), expected another",
+			second->socket, second->name, first->name, origin.text);
+	}
+	return 0;
+}
+
+int
+config_check(struct config_draft *draft)
+{
+	const struct airlock_config *config = draft->config;
+
+	if (complete_airlock(draft) < 0)
+		return -EINVAL;
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (complete_vm(draft, i) < 0)
+			return -EINVAL;
+	for (uint16_t b = 1; b < config->nb_vms; b++)
+		for (uint16_t a = 0; a < b; a++)
+			if (check_pair(draft, a, b) < 0)
+				return -EINVAL;
+	return 0;
+}

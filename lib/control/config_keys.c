@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The table of all keys, and the help text made from it.
+ *
+ * Flags (config_options.c), file (config_file.c), defaults (config.c) and help all go through this
+ * table, so a key cannot exist in one of them and be missing, or have another range, in another.
+ *
+ * Thread rule: constant data; any thread.
+ */
+
+#include <assert.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+#define FIELD(type, field)   .offset = offsetof(type, field), .size = RTE_SIZEOF_FIELD(type, field)
+#define AIRLOCK_FIELD(field) .scope = CONFIG_SCOPE_AIRLOCK, FIELD(struct airlock_config, field)
+#define UPLINK_FIELD(f)	     .scope = CONFIG_SCOPE_UPLINK, FIELD(struct airlock_config_uplink, f)
+#define VM_FIELD(field)	     .scope = CONFIG_SCOPE_VM, FIELD(struct airlock_config_vm, field)
+
+/* No uplink carries a thousand million packets a second: a higher limit would be a slip. */
+#define PORT_MAX  (RTE_MAX_ETHPORTS - 1)
+#define STORM_MAX 1000000000
+
+const struct config_key config_keys[] = {
+	[CONFIG_KEY_FILE] =
+		{
+			.name = "c",
+			.flag = "-c",
+			.scope = CONFIG_SCOPE_FLAG,
+			FIELD(struct airlock_config, file),
+			.type = CONFIG_PATH,
+			.arg = "FILE",
+			.help = "read FILE first; flags win over it",
+		},
+	[CONFIG_KEY_RUN_DIR] =
+		{
+			.name = "run-dir",
+			.flag = "--run-dir",
+			AIRLOCK_FIELD(run_dir),
+			.type = CONFIG_PATH,
+			.arg = "DIR",
+			.initial = "/run/airlock",
+			.help = "directory of the sockets and the pool file",
+		},
+	[CONFIG_KEY_POOL_PAGES] =
+		{
+			.name = "pool-pages",
+			.flag = "--pool-pages",
+			AIRLOCK_FIELD(pool_pages),
+			.type = CONFIG_NUMBER,
+			.min = 1024,
+			.max = 16777216,
+			.arg = "N",
+			.initial = "8192",
+			.help = "pages of 4 KiB in the pool",
+		},
+	[CONFIG_KEY_POOL_FILE] =
+		{
+			.name = "pool-file",
+			.flag = "--pool-file",
+			AIRLOCK_FIELD(pool_file),
+			.type = CONFIG_PATH,
+			.arg = "PATH",
+			.initial_note = "<run-dir>/pool",
+			.help = "file that holds the pool",
+		},
+	[CONFIG_KEY_STATS] =
+		{
+			.name = "stats",
+			.flag = "--stats",
+			AIRLOCK_FIELD(stats_s),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = 3600,
+			.arg = "SECONDS",
+			.initial = "0",
+			.help = "seconds between tables of counters; 0: none",
+		},
+	[CONFIG_KEY_RETRIES] =
+		{
+			.name = "retries",
+			.flag = "--retries",
+			AIRLOCK_FIELD(retries),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = 64,
+			.arg = "N",
+			.initial = "4",
+			.help = "further tries on a VM's full ring before a drop",
+		},
+	[CONFIG_KEY_CHECK] =
+		{
+			.name = "check",
+			.flag = "--check",
+			.scope = CONFIG_SCOPE_FLAG,
+			FIELD(struct airlock_config, check),
+			.type = CONFIG_SWITCH,
+			.help = "validate the configuration and exit",
+		},
+	[CONFIG_KEY_HELP] =
+		{
+			.name = "help",
+			.flag = "--help",
+			.scope = CONFIG_SCOPE_FLAG,
+			.type = CONFIG_SWITCH,
+			.help = "print this text and exit; also -h",
+		},
+	[CONFIG_KEY_VERSION] =
+		{
+			.name = "version",
+			.flag = "--version",
+			.scope = CONFIG_SCOPE_FLAG,
+			.type = CONFIG_SWITCH,
+			.help = "print the version and exit",
+		},
+	[CONFIG_KEY_UPLINK] =
+		{
+			.name = "uplink",
+			.flag = "--uplink",
+			.scope = CONFIG_SCOPE_FLAG,
+			.type = CONFIG_LIST,
+			.arg = "port=N[,KEY=VALUE]...",
+			.help = "an ethdev port on which packets come and go; may be repeated",
+		},
+	[CONFIG_KEY_UPLINK_PORT] =
+		{
+			.name = "port",
+			UPLINK_FIELD(port_id),
+			.identity = true,
+			.required = true,
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = PORT_MAX,
+			.arg = "N",
+			.help = "ethdev port",
+		},
+	[CONFIG_KEY_UPLINK_QUEUES] =
+		{
+			.name = "queues",
+			UPLINK_FIELD(nb_queues),
+			.type = CONFIG_NUMBER,
+			.min = 1,
+			.max = AIRLOCK_MAX_QUEUES,
+			.arg = "N",
+			.initial = "1",
+			.help = "RX queues",
+		},
+	[CONFIG_KEY_UPLINK_MTU] =
+		{
+			.name = "mtu",
+			UPLINK_FIELD(mtu),
+			.type = CONFIG_NUMBER,
+			.min = 68,
+			.max = 9000,
+			.arg = "N",
+			.initial = "1500",
+			.help = "MTU in bytes",
+		},
+	[CONFIG_KEY_UPLINK_DESC] =
+		{
+			.name = "desc",
+			UPLINK_FIELD(nb_desc),
+			.type = CONFIG_NUMBER,
+			.min = 64,
+			.max = 4096,
+			.arg = "N",
+			.initial = "1024",
+			.help = "descriptors of each RX and TX queue",
+		},
+	[CONFIG_KEY_UPLINK_STORM] =
+		{
+			.name = "storm",
+			UPLINK_FIELD(storm_pps),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = STORM_MAX,
+			.arg = "PPS",
+			.initial = "10000",
+			.help = "flooded packets a second taken from it; 0: any",
+		},
+	[CONFIG_KEY_VM] =
+		{
+			.name = "vm",
+			.flag = "--vm",
+			.scope = CONFIG_SCOPE_FLAG,
+			.type = CONFIG_LIST,
+			.arg = "name=NAME,mac=MAC[,KEY=VALUE]...",
+			.help = "a virtual machine; may be repeated",
+		},
+	[CONFIG_KEY_VM_NAME] =
+		{
+			.name = "name",
+			VM_FIELD(name),
+			.identity = true,
+			.required = true,
+			.type = CONFIG_NAME,
+			.arg = "NAME",
+			.help = "1 to 31 letters, digits, '.', '_' and '-'",
+		},
+	[CONFIG_KEY_VM_MAC] =
+		{
+			.name = "mac",
+			VM_FIELD(mac),
+			.required = true,
+			.type = CONFIG_MAC,
+			.arg = "MAC",
+			.help = "the VM's MAC address",
+		},
+	[CONFIG_KEY_VM_SOCKET] =
+		{
+			.name = "socket",
+			VM_FIELD(socket),
+			.type = CONFIG_PATH,
+			.arg = "PATH",
+			.initial_note = "<run-dir>/<name>.sock",
+			.help = "vhost-user socket, at most 107 bytes",
+		},
+	[CONFIG_KEY_VM_MODE] =
+		{
+			.name = "mode",
+			VM_FIELD(server),
+			.type = CONFIG_CHOICE,
+			.words = {"client", "server"},
+			.arg = "client|server",
+			.initial = "client",
+			.help = "connect to the VMM's socket, or listen on it",
+		},
+	[CONFIG_KEY_VM_QUEUES] =
+		{
+			.name = "queues",
+			VM_FIELD(nb_queues),
+			.type = CONFIG_NUMBER,
+			.min = 1,
+			.max = AIRLOCK_MAX_QUEUES,
+			.arg = "N",
+			.initial = "1",
+			.help = "queue pairs",
+		},
+	[CONFIG_KEY_VM_VLAN] =
+		{
+			.name = "vlan",
+			VM_FIELD(vlan_id),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = 4094,
+			.arg = "N",
+			.initial = "0",
+			.help = "VLAN on the uplink, untagged in the VM; 0: none",
+		},
+	[CONFIG_KEY_VM_UPLINK] =
+		{
+			.name = "uplink",
+			VM_FIELD(uplink_id),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = PORT_MAX,
+			.arg = "PORT",
+			.initial_note = "the first uplink",
+			.help = "port number of its uplink",
+		},
+	[CONFIG_KEY_VM_ANTISPOOF] =
+		{
+			.name = "antispoof",
+			VM_FIELD(antispoof),
+			.type = CONFIG_CHOICE,
+			.words = {"off", "on"},
+			.arg = "on|off",
+			.initial = "on",
+			.help = "drop what it sends from a MAC address not its own",
+		},
+	[CONFIG_KEY_VM_STORM] =
+		{
+			.name = "storm",
+			VM_FIELD(storm_pps),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = STORM_MAX,
+			.arg = "PPS",
+			.initial = "10000",
+			.help = "flooded packets a second it may send; 0: any",
+		},
+};
+static_assert(RTE_DIM(config_keys) == CONFIG_KEY_MAX, "every key has its row");
+
+enum config_key_id
+config_key_find(enum config_scope scope, const char *name)
+{
+	for (unsigned int i = 0; i < CONFIG_KEY_MAX; i++)
+		if (config_keys[i].scope == scope && strcmp(config_keys[i].name, name) == 0)
+			return i;
+	return CONFIG_KEY_MAX;
+}
+
+const char *
+config_key_expected(const struct config_key *key, char *text, size_t size)
+{
+	switch (key->type) {
+	case CONFIG_NUMBER:
+		snprintf(text, size, "a number from %u to %u", key->min, key->max);
+		break;
+	case CONFIG_CHOICE:
+		snprintf(text, size, "%s or %s", key->words[0], key->words[1]);
+		break;
+	case CONFIG_MAC:
+		snprintf(text, size, "a unicast MAC address such as 52:54:00:00:00:01");
+		break;
+	case CONFIG_NAME:
+		snprintf(text, size,
+			"1 to %u letters, digits, '.', '_' and '-', other than '.' and '..'",
+			AIRLOCK_NAME_MAX - 1);
+		break;
+	case CONFIG_PATH:
+		snprintf(text, size, "a path of 1 to %zu bytes", key->size - 1);
+		break;
+	case CONFIG_LIST:
+		snprintf(text, size, "%s", key->arg);
+		break;
+	case CONFIG_SWITCH:
+		snprintf(text, size, "no value");
+		break;
+	}
+	return text;
+}
+
+const char *
+config_key_names(enum config_scope scope, bool with_identity, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < CONFIG_KEY_MAX && len < size; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (key->scope != scope || (key->identity && !with_identity))
+			continue;
+		len += snprintf(text + len, size - len, "%s%s", len == 0 ? "" : ", ", key->name);
+	}
+	return text;
+}
+
+static void
+print_key(FILE *out, const struct config_key *key)
+{
+	bool is_flag = key->flag != NULL;
+	const char *sep = is_flag ? " " : "=";
+	const char *arg = key->arg == NULL ? "" : key->arg;
+	const char *initial = key->initial == NULL ? key->initial_note : key->initial;
+	char left[64];
+	bool ranged = key->type == CONFIG_NUMBER;
+
+	snprintf(left, sizeof(left), "%s%s%s", is_flag ? key->flag : key->name,
+		key->arg == NULL ? "" : sep, arg);
+	if (key->type == CONFIG_LIST)
+		fprintf(out, "\n  %s\n      %s", left, key->help);
+	else
+		fprintf(out, "  %s%-*s %s", is_flag ? "" : "    ", is_flag ? 24 : 20, left,
+			key->help);
+
+	if (ranged || key->required || initial != NULL) {
+		fputs(" [", out);
+		if (ranged)
+			fprintf(out, "%u to %u, ", key->min, key->max);
+		if (initial != NULL)
+			fprintf(out, "default %s]", initial);
+		else
+			fputs("required]", out);
+	}
+	fputc('\n', out);
+}
+
+void
+airlock_config_help(FILE *out)
+{
+	fputs("usage: airlockd [EAL options] -- [options]\n\n", out);
+	for (unsigned int i = 0; i < CONFIG_KEY_MAX; i++)
+		print_key(out, &config_keys[i]);
+	fputs("\nThe file has the same keys, as 'key = value' in [airlock], [uplink PORT] and [vm "
+	      "NAME];\n"
+	      "a comment begins with ';'. In [lcores], 'LCORE = STAGE...' places the work: all, "
+	      "rx,\n"
+	      "handoff, tx, or one object's share of it: rx:PORT, rx:PORT.QUEUE, handoff:VM, "
+	      "tx:VM.QUEUE.\n",
+		out);
+}

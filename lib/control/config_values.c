@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * Text to value, one function for each type of config_keys.c. They accept exactly what the help
+ * text says and nothing that merely begins like it: a number is digits from end to end, a MAC
+ * address is six times two hexadecimal digits.
+ *
+ * Thread rule: no state; any thread.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include <rte_string_fns.h>
+
+#include "config_priv.h"
+
+int
+config_number(const char *text, uint32_t min, uint32_t max, uint32_t *value)
+{
+	uint64_t n = 0;
+
+	if (*text == '\0')
+		return -EINVAL;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		n = n * 10 + (*text - '0');
+		if (n > max)
+			return -EINVAL;
+	}
+	if (n < min)
+		return -EINVAL;
+	*value = n;
+	return 0;
+}
+
+static int
+store_number(const struct config_key *key, void *field, const char *text)
+{
+	uint32_t value;
+
+	if (config_number(text, key->min, key->max, &value) < 0)
+		return -EINVAL;
+	if (key->size == sizeof(uint16_t))
+		*(uint16_t *)field = value;
+	else
+		*(uint32_t *)field = value;
+	return 0;
+}
+
+static int
+store_choice(const struct config_key *key, bool *field, const char *text)
+{
+	for (unsigned int i = 0; i < RTE_DIM(key->words); i++)
+		if (strcmp(text, key->words[i]) == 0) {
+			*field = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int
+store_mac(struct rte_ether_addr *field, const char *text)
+{
+	struct rte_ether_addr mac;
+
+	if (strlen(text) != RTE_ETHER_ADDR_FMT_SIZE - 1)
+		return -EINVAL;
+	for (unsigned int i = 0; i < RTE_ETHER_ADDR_LEN; i++, text += 3) {
+		int high = hex_digit(text[0]);
+		int low = hex_digit(text[1]);
+
+		if (high < 0 || low < 0)
+			return -EINVAL;
+		if (text[2] != (i + 1 < RTE_ETHER_ADDR_LEN ? ':' : '\0'))
+			return -EINVAL;
+		mac.addr_bytes[i] = high << 4 | low;
+	}
+	if (!rte_is_valid_assigned_ether_addr(&mac))
+		return -EINVAL;
+	*field = mac;
+	return 0;
+}
+
+/* A name becomes part of a path and of a telemetry command, and stands in blank-separated lists. */
+static int
+store_name(char *field, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= AIRLOCK_NAME_MAX)
+		return -EINVAL;
+	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && strchr("._-", text[i]) == NULL)
+			return -EINVAL;
+	memcpy(field, text, len + 1);
+	return 0;
+}
+
+static int
+store_path(char *field, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= size)
+		return -EINVAL;
+	memcpy(field, text, len + 1);
+	return 0;
+}
+
+int
+config_value_store(const struct config_key *key, void *object, const char *text)
+{
+	void *field = RTE_PTR_ADD(object, key->offset);
+
+	switch (key->type) {
+	case CONFIG_NUMBER:
+		return store_number(key, field, text);
+	case CONFIG_CHOICE:
+		return store_choice(key, field, text);
+	case CONFIG_MAC:
+		return store_mac(field, text);
+	case CONFIG_NAME:
+		return store_name(field, text);
+	case CONFIG_PATH:
+		return store_path(field, key->size, text);
+	case CONFIG_LIST:
+	case CONFIG_SWITCH:
+		break;
+	}
+	return -EINVAL;
+}
+
+int
+config_list_cut(char *text, struct config_pair *pairs, unsigned int max)
+{
+	unsigned int n = 0;
+	char *part;
+
+	while ((part = strsep(&text, ",")) != NULL) {
+		if (n == max)
+			return -E2BIG;
+		pairs[n].value = part;
+		pairs[n].key = strsep(&pairs[n].value, "=");
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_POOL_H
+#define AIRLOCK_POOL_H
+
+/**
+ * @file
+ * The pool: one shared-memory file whose pages hold all packets, as a mempool of mbufs.
+ *
+ * Packet data lies alone in its frame, at RTE_PKTMBUF_HEADROOM (128) from the frame's start; the
+ * mbuf headers lie elsewhere, in the EAL's memory. The file is mapped once, with IOVA = VA, and
+ * once mapped for each card. It is locked (flock) for as long as the pool lives.
+ *
+ * Thread rule: main thread, but for airlock_pool_stats() and airlock_pool_verify(): any thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "airlock_page.h"
+
+struct rte_device;
+
+/** Pages of 4 KiB in a pool: at least, at most. */
+#define AIRLOCK_POOL_MIN_PAGES 1024
+#define AIRLOCK_POOL_MAX_PAGES (16 * 1024 * 1024)
+/** Pages of a frame: at most. */
+#define AIRLOCK_POOL_MAX_FRAME_PAGES 8
+
+struct airlock_pool;
+
+struct airlock_pool_conf {
+	const char *name; /**< of the mempool; 1 to 25 characters */
+	const char *path; /**< of the file; made if it is not there */
+	uint32_t nb_pages; /**< a multiple of frame_pages */
+	uint32_t frame_pages; /**< 1, 2, 4 or 8 */
+	int socket_id; /**< NUMA node that the pages shall lie on, or SOCKET_ID_ANY */
+};
+
+/** What is in a pool. */
+struct airlock_pool_stats {
+	uint32_t nb_pages;
+	uint32_t frame_pages;
+	bool huge; /**< the kernel gave huge folios */
+	uint32_t pages[AIRLOCK_PAGE_STATES]; /**< pages by state; their sum is nb_pages */
+	uint64_t violations; /**< transitions from a wrong state: 0 */
+};
+
+/** What airlock_pool_verify() found. */
+struct airlock_pool_report {
+	uint32_t free_by_table; /**< frames that the table says are FREE */
+	uint32_t free_by_mempool; /**< frames that lie in the mempool */
+	uint64_t violations;
+};
+
+/**
+ * Open or make the file, map it, and make a mempool of it.
+ *
+ * An existing file is used as it is, if its size is right.
+ *
+ * @return the pool, to be given to airlock_pool_destroy(); NULL with rte_errno EINVAL (a value out
+ *         of range), EBUSY (another process has locked the file), EFBIG (the file has another
+ *         size), ENOSPC (no room in the file system), ENOMEM (no room in the EAL's memory for the
+ *         mbuf headers), or what open(2), ftruncate(2) or mmap(2) said
+ */
+struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
+
+/**
+ * Destroy; every frame must be back. NULL is ignored.
+ *
+ * @param keep_file  leave the file in place, for those who have it mapped
+ */
+void airlock_pool_destroy(struct airlock_pool *pool, bool keep_file);
+
+/** The mempool. Frames taken from it must return before the pool is destroyed. */
+struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool);
+
+/** The states of its pages. */
+struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
+
+/**
+ * Map the pool for a device's DMA, IOVA = VA.
+ *
+ * @return 0, also for a device that does no DMA (a virtual one); otherwise a negative errno of
+ *         rte_dev_dma_map()
+ */
+int airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev);
+
+/** Undo airlock_pool_dma_map(). The device must be stopped. */
+void airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev);
+
+/** Count pages by state. */
+void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *stats);
+
+/**
+ * Hold the table against the mempool. Exact while the lcores rest.
+ *
+ * @param report  receives the figures; may be NULL
+ * @return 0; -EBADMSG if they differ or a transition was wrong
+ */
+int airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report);
+
+#endif /* AIRLOCK_POOL_H */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The pool's file and its mapping. Used by pool.c alone.
+ *
+ * The file outlives the daemon: a virtual machine monitor may have its inode mapped. So it is never
+ * truncated once it has a size, and an exclusive lock keeps two daemons from sharing it.
+ *
+ * Huge folios come from the file system (tmpfs mounted with huge=); they make the mapping 2 MiB
+ * pages here, which is what the card's IOMMU and the TLB want. Without them everything works, in
+ * pages of 4 KiB.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <numa.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_common.h>
+#include <rte_memory.h>
+
+#include "pool_file.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+static int
+file_open(const char *path, size_t bytes, bool *made)
+{
+	struct stat st;
+	int err, fd;
+
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		goto close_fd;
+	}
+	if (fstat(fd, &st) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	*made = st.st_size == 0;
+	if (*made && ftruncate(fd, bytes) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	if (!*made && (size_t)st.st_size != bytes) {
+		err = -EFBIG;
+		goto close_fd;
+	}
+	return fd;
+
+close_fd:
+	close(fd);
+	return err;
+}
+
+/* Map at a huge page's boundary: without it no mapping can be huge. */
+static void *
+file_map(int fd, size_t bytes)
+{
+	uint8_t *area, *start;
+
+	area = mmap(NULL, bytes + RTE_PGSIZE_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+	start = RTE_PTR_ALIGN_CEIL(area, RTE_PGSIZE_2M);
+	if (start > area)
+		munmap(area, start - area);
+	munmap(start + bytes, area + RTE_PGSIZE_2M - start);
+	if (mmap(start, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		MAP_FAILED) {
+		munmap(start, bytes);
+		return NULL;
+	}
+	return start;
+}
+
+/* Give every page its memory now: later there would be a fault in a burst, or SIGBUS. */
+static int
+file_populate(int fd, void *base, size_t bytes, int socket_id)
+{
+	if (socket_id != SOCKET_ID_ANY && numa_available() == 0)
+		numa_tonode_memory(base, bytes, socket_id);
+	if (madvise(base, bytes, MADV_HUGEPAGE) < 0 && errno != EINVAL)
+		return -errno;
+	if (fallocate(fd, 0, 0, bytes) < 0)
+		return -errno;
+	if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	for (size_t i = 0; i < bytes; i += 4096) {
+		_Atomic uint8_t *byte = (_Atomic uint8_t *)base + i;
+
+		atomic_fetch_or_explicit(byte, 0, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* The kernel tells only in smaps whether a mapping got huge folios. */
+static bool
+file_is_huge(const void *base, size_t bytes)
+{
+	uint64_t start, end, kib, huge_kib = 0;
+	bool inside = false;
+	char line[512];
+	FILE *smaps;
+
+	smaps = fopen("/proc/self/smaps", "re");
+	if (smaps == NULL)
+		return false;
+	while (fgets(line, sizeof(line), smaps) != NULL) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2)
+			inside = start >= (uintptr_t)base && end <= (uintptr_t)base + bytes;
+		else if (inside && sscanf(line, "ShmemPmdMapped: %" SCNu64, &kib) == 1)
+			huge_kib += kib;
+	}
+	fclose(smaps);
+	return huge_kib * 1024 >= bytes;
+}
+
+int
+pool_file_open(struct pool_file *file, const char *path, size_t bytes, int socket_id)
+{
+	bool made;
+	int err;
+
+	file->fd = file_open(path, bytes, &made);
+	if (file->fd < 0)
+		return file->fd;
+	file->bytes = bytes;
+	file->base = file_map(file->fd, bytes);
+	if (file->base == NULL) {
+		err = -errno;
+		goto close_fd;
+	}
+	err = file_populate(file->fd, file->base, bytes, socket_id);
+	if (err < 0)
+		goto unmap;
+	file->huge = file_is_huge(file->base, bytes);
+	return 0;
+
+unmap:
+	munmap(file->base, bytes);
+close_fd:
+	if (made)
+		unlink(path);
+	close(file->fd);
+	return err;
+}
+
+void
+pool_file_close(struct pool_file *file)
+{
+	munmap(file->base, file->bytes);
+	close(file->fd);
+}

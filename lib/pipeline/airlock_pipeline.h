@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_PIPELINE_H
+#define AIRLOCK_PIPELINE_H
+
+/**
+ * @file
+ * The switch: uplinks, VMs, and the lcores that move packets between them.
+ *
+ * An lcore runs stages: *rx* takes packets from uplink queues and classifies them, *tx* takes them
+ * out of VMs and classifies them, *handoff* gives them to VMs. An lcore that runs all three runs a
+ * packet to completion; where another lcore owns the destination, the packet goes to it by a ring.
+ *
+ * Thread rule: control threads call everything here, one at a time where the text does not say
+ * otherwise; readers of statistics may be any thread at any time. No caller may be an lcore.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+
+#include <airlock_fdb.h>
+#include <airlock_page.h>
+#include <airlock_pool.h>
+#include <airlock_stats.h>
+#include <airlock_uplink.h>
+#include <airlock_vnic.h>
+
+/** Packets in a burst at most. */
+#define AIRLOCK_BURST 64
+/** Lcores that run stages, at most. */
+#define AIRLOCK_PIPELINE_MAX_LCORES 64
+
+struct airlock_pipeline;
+
+/** What an lcore can be told to do. */
+enum airlock_stage {
+	AIRLOCK_STAGE_RX,
+	AIRLOCK_STAGE_HANDOFF,
+	AIRLOCK_STAGE_TX,
+	AIRLOCK_STAGE_MAX,
+};
+
+/** Where an lcore's cycles go. */
+enum airlock_work {
+	AIRLOCK_WORK_RX, /**< receiving from uplinks */
+	AIRLOCK_WORK_TX, /**< taking out of VMs, checking offload requests */
+	AIRLOCK_WORK_CLASSIFY, /**< finding the destination */
+	AIRLOCK_WORK_HANDOFF, /**< giving to VMs, uplinks and other lcores */
+	AIRLOCK_WORK_MAX,
+};
+
+struct airlock_pipeline_conf {
+	struct airlock_pool *pool;
+	const unsigned int *lcore_ids; /**< EAL lcores that run stages */
+	uint16_t nb_lcores; /**< 1 to AIRLOCK_PIPELINE_MAX_LCORES */
+	uint32_t retries; /**< further tries on a full VM ring */
+};
+
+struct airlock_pipeline_uplink {
+	uint16_t port_id;
+	uint16_t nb_queues;
+	uint16_t nb_desc;
+	uint16_t mtu;
+	uint32_t storm_pps; /**< flooded packets a second taken from it; 0: no limit */
+};
+
+struct airlock_pipeline_vm {
+	const char *name; /**< 1 to 31 characters */
+	const char *socket;
+	bool server;
+	uint16_t nb_queues;
+	struct rte_ether_addr mac;
+	uint16_t vlan_id; /**< 0: untagged */
+	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
+	bool antispoof;
+	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
+};
+
+/** A stage's queues: of all objects, of one, or one queue. */
+struct airlock_pipeline_share {
+	uint16_t lcore_idx; /**< into the conf's lcore_ids */
+	enum airlock_stage stage;
+	bool all; /**< every object */
+	uint16_t object_id; /**< uplink (rx) or VM (handoff, tx) */
+	bool all_queues;
+	uint16_t queue_id;
+};
+
+/** A VM as control threads see it. */
+struct airlock_pipeline_vm_stats {
+	char name[AIRLOCK_VNIC_NAME_MAX];
+	struct rte_ether_addr mac;
+	uint16_t vlan_id;
+	uint16_t uplink_id;
+	uint16_t nb_queues;
+	bool up;
+	uint64_t features;
+	uint64_t nb_connects;
+	struct airlock_flow_value delivered; /**< into the VM */
+	struct airlock_flow_value taken; /**< out of the VM */
+	struct airlock_drops_value rx_drops; /**< of packets for the VM */
+	struct airlock_drops_value tx_drops; /**< of packets from the VM, before a destination was
+						  found */
+	struct {
+		struct airlock_flow_value delivered;
+		struct airlock_flow_value taken;
+		struct airlock_drops_value rx_drops;
+	} queues[AIRLOCK_VNIC_MAX_QUEUES];
+};
+
+/** An uplink as control threads see it. */
+struct airlock_pipeline_uplink_stats {
+	uint16_t port_id;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	uint16_t mtu;
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
+	enum airlock_uplink_state state;
+	struct airlock_flow_value received;
+	struct airlock_flow_value sent;
+	struct airlock_drops_value
+		rx_drops; /**< of packets from it, before a destination was found */
+	struct airlock_drops_value tx_drops; /**< of packets for it */
+	struct airlock_uplink_hw_stats hw;
+};
+
+/** An lcore as control threads see it. */
+struct airlock_pipeline_lcore_stats {
+	unsigned int lcore_id;
+	bool stages[AIRLOCK_STAGE_MAX];
+	uint16_t nb_rx_queues; /**< uplink queues that it polls now */
+	uint16_t nb_tx_queues; /**< VM queues that it polls now */
+	uint64_t iterations;
+	uint64_t idle_iterations;
+	uint64_t busy_tsc; /**< cycles of iterations that moved a packet */
+	uint64_t idle_tsc;
+	struct {
+		uint64_t packets;
+		uint64_t tsc;
+	} work[AIRLOCK_WORK_MAX];
+	uint64_t bursts[AIRLOCK_BURST + 1]; /**< bursts taken, by number of packets, 1 and more */
+	struct airlock_drops_value drops; /**< of packets whose VM was deleted, or is unknown */
+	uint64_t inbox; /**< packets waiting in its ring */
+};
+
+/**
+ * All that went in against all that came out.
+ *
+ * received + parts = delivered + dropped + split + in_flight, exactly, while the lcores rest.
+ */
+struct airlock_pipeline_balance {
+	uint64_t received; /**< from uplinks and VMs */
+	uint64_t split; /**< packets that became several: flooded, segmented */
+	uint64_t parts; /**< what those became */
+	uint64_t delivered; /**< to VMs and uplinks */
+	uint64_t dropped; /**< for all reasons */
+	uint64_t in_flight; /**< in rings between lcores */
+};
+
+/**
+ * Create a pipeline of resting lcores.
+ *
+ * @return the pipeline, to be given to airlock_pipeline_destroy(); NULL with rte_errno EINVAL or
+ *         ENOMEM
+ */
+struct airlock_pipeline *airlock_pipeline_create(const struct airlock_pipeline_conf *conf);
+
+/** Destroy, with its uplinks and VMs; it must have been stopped. NULL is ignored. */
+void airlock_pipeline_destroy(struct airlock_pipeline *pipeline);
+
+/**
+ * Add an uplink, before the start.
+ *
+ * @return its identifier, counted from 0; -ENOSPC, or what airlock_uplink_create() said
+ */
+int airlock_pipeline_add_uplink(
+	struct airlock_pipeline *pipeline, const struct airlock_pipeline_uplink *conf);
+
+/**
+ * Add a VM, at any time. Nobody can connect before airlock_pipeline_start().
+ *
+ * @return its identifier, 0 to AIRLOCK_FDB_MAX_VMS - 1; -EEXIST (MAC in the domain, or socket),
+ *         -ENOSPC, -ENOMEM, -EINVAL, or what airlock_vnic_start() said
+ */
+int airlock_pipeline_add_vm(
+	struct airlock_pipeline *pipeline, const struct airlock_pipeline_vm *conf);
+
+/** Delete a VM, at any time. @return 0, or -ENOENT */
+int airlock_pipeline_del_vm(struct airlock_pipeline *pipeline, uint16_t vm_id);
+
+/**
+ * Tell an lcore what to run, before the start. What nobody is told to run is spread evenly over the
+ * lcores that run the stage for all; with no share at all, every lcore runs all stages.
+ *
+ * @return 0; -EINVAL (out of range); -EEXIST (another lcore was told so already)
+ */
+int airlock_pipeline_share(
+	struct airlock_pipeline *pipeline, const struct airlock_pipeline_share *share);
+
+/**
+ * Start uplinks, lcores and sockets.
+ *
+ * @return 0; -EINVAL: a queue that no lcore runs (logged); or what an uplink or socket said. On
+ *         error nothing runs.
+ */
+int airlock_pipeline_start(struct airlock_pipeline *pipeline);
+
+/**
+ * Stop: take no more packets, let those under way arrive, then rest.
+ *
+ * Afterwards statistics and balance are exact.
+ */
+void airlock_pipeline_stop(struct airlock_pipeline *pipeline);
+
+/** Look at the links; a control thread, about once a second. */
+void airlock_pipeline_poll(struct airlock_pipeline *pipeline);
+
+/** Number of uplinks; identifiers are 0 to that. */
+uint16_t airlock_pipeline_nb_uplinks(const struct airlock_pipeline *pipeline);
+
+/** Number of lcores; indexes are 0 to that. */
+uint16_t airlock_pipeline_nb_lcores(const struct airlock_pipeline *pipeline);
+
+/** The pool. */
+const struct airlock_pool *airlock_pipeline_pool(const struct airlock_pipeline *pipeline);
+
+/** The first VM whose identifier is *from* or more. @return identifier, or -ENOENT */
+int airlock_pipeline_next_vm(struct airlock_pipeline *pipeline, unsigned int from);
+
+/** The VM of a name. @return identifier, or -ENOENT */
+int airlock_pipeline_find_vm(struct airlock_pipeline *pipeline, const char *name);
+
+/** @return 0, or -ENOENT */
+int airlock_pipeline_vm_stats(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, struct airlock_pipeline_vm_stats *stats);
+
+/** @param uplink_id less than airlock_pipeline_nb_uplinks() */
+void airlock_pipeline_uplink_stats(const struct airlock_pipeline *pipeline, uint16_t uplink_id,
+	struct airlock_pipeline_uplink_stats *stats);
+
+/** @param lcore_idx less than airlock_pipeline_nb_lcores() */
+void airlock_pipeline_lcore_stats(struct airlock_pipeline *pipeline, uint16_t lcore_idx,
+	struct airlock_pipeline_lcore_stats *stats);
+
+/**
+ * Hold what went in against what came out. Exact while the lcores rest, approximate while they run.
+ *
+ * @param balance  receives the figures; may be NULL
+ * @return 0; -EBADMSG if they differ
+ */
+int airlock_pipeline_balance(
+	struct airlock_pipeline *pipeline, struct airlock_pipeline_balance *balance);
+
+/** Name of a stage: "rx". */
+const char *airlock_stage_name(enum airlock_stage stage);
+
+/** Name of a kind of work: "classify". */
+const char *airlock_work_name(enum airlock_work work);
+
+#endif /* AIRLOCK_PIPELINE_H */

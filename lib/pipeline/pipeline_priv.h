@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_PIPELINE_PRIV_H
+#define AIRLOCK_PIPELINE_PRIV_H
+
+/*
+ * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), plan.c (who runs
+ * what), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
+ * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore).
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <rte_cycles.h>
+#include <rte_mbuf_dyn.h>
+#include <rte_meter.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include <airlock_handoff.h>
+#include <airlock_offload.h>
+
+#include "airlock_pipeline.h"
+
+#define NO_VM	 UINT16_MAX
+#define NO_LCORE UINT16_MAX
+
+/* Limit on flooded packets of one source queue. Control writes it once; its lcore uses it. */
+struct storm {
+	bool limited;
+	struct rte_meter_srtcm meter; /* a packet counts as one byte */
+	struct rte_meter_srtcm_profile profile;
+} __rte_cache_aligned;
+
+/* An lcore's counters of one VM, beside those of the VM's rings. Writer: the lcore. */
+struct vm_block {
+	struct airlock_drops rx_drops;
+	struct airlock_drops tx_drops;
+} __rte_cache_aligned;
+
+/* A VM. Control writes all fields before it publishes the VM, and none afterwards. */
+struct vm {
+	uint16_t id;
+	uint16_t stamp; /* differs from that of the VM that had the id before */
+	uint16_t domain;
+	uint16_t vlan_id;
+	uint16_t uplink_id;
+	bool antispoof;
+	uint64_t mac_word; /* as in a key of the forwarding database, without the domain */
+	struct rte_ether_addr mac;
+	struct airlock_vnic *vnic;
+	struct airlock_pipeline *pipeline;
+	uint16_t handoff_lcore[AIRLOCK_VNIC_MAX_QUEUES];
+	uint16_t tx_lcore[AIRLOCK_VNIC_MAX_QUEUES];
+	uint32_t local_mask[AIRLOCK_PIPELINE_MAX_LCORES]; /* queues that an lcore hands off to */
+	struct vm_block *blocks; /* one an lcore */
+	struct storm storm[AIRLOCK_VNIC_MAX_QUEUES]; /* one a TX queue, used by its lcore */
+};
+
+/* An lcore's counters of one uplink. Writer: the lcore. */
+struct port_block {
+	struct airlock_flow received;
+	struct airlock_flow sent;
+	struct airlock_drops rx_drops;
+	struct airlock_drops tx_drops;
+} __rte_cache_aligned;
+
+/* An uplink in the pipeline. Control writes all fields before the start. */
+struct port {
+	uint16_t id;
+	struct airlock_uplink *uplink;
+	struct port_block *blocks; /* one an lcore */
+	uint16_t rx_lcore[AIRLOCK_UPLINK_MAX_QUEUES];
+	struct storm storm[AIRLOCK_UPLINK_MAX_QUEUES]; /* one an RX queue, used by its lcore */
+};
+
+struct plan_rx {
+	struct port *port;
+	uint16_t queue_id;
+};
+
+struct plan_tx {
+	struct vm *vm;
+	uint16_t queue_id;
+};
+
+/* What an lcore polls. Immutable once published; control replaces and frees it. */
+struct plan {
+	uint16_t nb_rx;
+	uint16_t nb_tx;
+	struct plan_rx *rx;
+	struct plan_tx *tx;
+};
+
+/* Where a packet in an lcore's inbox goes; a dynamic field of its mbuf. */
+enum target_kind {
+	TARGET_VM,
+	TARGET_FLOOD,
+	TARGET_UPLINK,
+};
+
+struct target {
+	uint8_t kind;
+	uint8_t queue_id; /* of a VM */
+	uint16_t id; /* VM or uplink; for a flood the VM that sent it, or NO_VM */
+	uint16_t stamp; /* of a VM */
+	uint16_t domain; /* of a flood */
+};
+
+/* Packets of a burst for one VM. */
+struct group {
+	uint16_t vm_id;
+	uint16_t n;
+	struct rte_mbuf *mbufs[AIRLOCK_BURST];
+};
+
+/* An lcore. Its own unless a comment says otherwise. */
+struct lcore {
+	struct airlock_pipeline *pipeline;
+	uint16_t idx;
+	unsigned int lcore_id;
+	_Atomic(struct plan *) plan; /* control publishes (release), the lcore reads (acquire) */
+	_Atomic bool stop; /* control writes, the lcore reads */
+	struct rte_ring *inbox; /* all lcores put, this one takes */
+	struct airlock_handoff handoff;
+	struct airlock_drops orphans; /* packets for VMs that were deleted meanwhile */
+	uint64_t work_start; /* cycle count at the end of the last work */
+
+	/* A set of the groups of the burst at hand: group_of[] needs no clearing, as an entry
+	 * counts only if the group that it names says so too. */
+	uint16_t nb_groups;
+	uint8_t group_of[AIRLOCK_FDB_MAX_VMS];
+	struct group groups[AIRLOCK_BURST];
+
+	/* Statistics, which control reads. */
+	_Atomic uint64_t iterations;
+	_Atomic uint64_t idle_iterations;
+	_Atomic uint64_t busy_tsc;
+	_Atomic uint64_t idle_tsc;
+	struct {
+		_Atomic uint64_t packets;
+		_Atomic uint64_t tsc;
+	} work[AIRLOCK_WORK_MAX];
+	_Atomic uint64_t bursts[AIRLOCK_BURST + 1];
+} __rte_cache_aligned;
+
+/* Counters of deleted VMs, so that the balance stays right. Control only. */
+struct retired {
+	uint64_t taken;
+	uint64_t delivered;
+	uint64_t dropped;
+};
+
+struct airlock_pipeline {
+	struct airlock_pool *pool;
+	struct airlock_fdb *fdb;
+	struct rte_rcu_qsbr *qsv;
+	int target_offset; /* of struct target in an mbuf */
+	uint16_t nb_lcores;
+	uint16_t nb_ports;
+	bool running; /* control only */
+	bool draining; /* control only: plans are empty */
+	uint16_t next_stamp; /* control only */
+	_Atomic uint64_t
+		handoff_mask; /* lcores that hand off to some VM; control adds, lcores read */
+	struct lcore *lcores[AIRLOCK_PIPELINE_MAX_LCORES];
+	struct port *ports[AIRLOCK_FDB_MAX_UPLINKS];
+	_Atomic(struct vm *) vms[AIRLOCK_FDB_MAX_VMS]; /* control publishes, lcores read */
+	pthread_mutex_t lock; /* of control threads, for plans and the table of VMs */
+	struct airlock_pipeline_share *shares;
+	uint16_t nb_shares;
+	struct retired retired;
+};
+
+/* plan.c */
+int plan_place(struct airlock_pipeline *pl);
+int plan_place_vm(struct airlock_pipeline *pl, struct vm *vm);
+int plan_publish(struct airlock_pipeline *pl);
+void plan_free(struct plan *plan);
+void storm_init(struct storm *storm, uint32_t pps, uint16_t nb_queues);
+
+/* vm.c */
+void vm_event(struct airlock_vnic *vnic, bool up, void *arg);
+
+/* totals.c */
+void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats);
+
+/* lcore.c */
+int lcore_main(void *arg);
+
+/* classify.c: each consumes all packets. */
+void classify_from_uplink(struct lcore *lc, struct port *port, uint16_t queue_id,
+	struct rte_mbuf **mbufs, uint16_t n);
+void classify_from_vm(
+	struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+/* deliver.c: each consumes all packets. */
+void deliver_burst(struct lcore *lc, const uint16_t *vm_ids, struct rte_mbuf **mbufs, uint16_t n);
+void deliver_from_inbox(struct lcore *lc, struct rte_mbuf **mbufs, uint16_t n);
+
+/* flood.c: consumes the packet. */
+void flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source);
+void flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t source_id);
+
+/* send.c: each consumes all packets. */
+void send_to_uplink(
+	struct lcore *lc, struct port *port, uint16_t vlan_id, struct rte_mbuf **mbufs, uint16_t n);
+void send_from_inbox(struct lcore *lc, struct port *port, struct rte_mbuf **mbufs, uint16_t n);
+uint16_t send_to_lcore(struct lcore *lc, uint16_t lcore_idx, const struct target *target,
+	struct rte_mbuf **mbufs, uint16_t n);
+
+static inline struct target *
+target_of(const struct airlock_pipeline *pl, struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, pl->target_offset, struct target *);
+}
+
+/* Valid until the lcore's next quiescent state. Pairs with the store in vm.c. */
+static inline struct vm *
+vm_get(struct airlock_pipeline *pl, uint16_t vm_id)
+{
+	return atomic_load_explicit(&pl->vms[vm_id], memory_order_acquire);
+}
+
+static inline struct rte_mempool *
+frames_of(const struct airlock_pipeline *pl)
+{
+	return airlock_pool_mempool(pl->pool);
+}
+
+static inline void
+drop(struct lcore *lc, struct airlock_drops *drops, enum airlock_drop reason,
+	struct rte_mbuf **mbufs, uint16_t n)
+{
+	airlock_drop_count(drops, reason, n);
+	airlock_handoff_free(frames_of(lc->pipeline), mbufs, n);
+}
+
+/* The cycles since the last call went into *work*, or into polls that found nothing before it. */
+static inline void
+work_done(struct lcore *lc, enum airlock_work work, uint64_t packets)
+{
+	uint64_t now = rte_rdtsc();
+
+	airlock_count(&lc->work[work].packets, packets);
+	airlock_count(&lc->work[work].tsc, now - lc->work_start);
+	lc->work_start = now;
+}
+
+#endif /* AIRLOCK_PIPELINE_PRIV_H */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * VMs come and go. A VM is added to the table before the forwarding database can lead to it, and
+ * leaves in the opposite order; nothing is freed before every lcore has passed a quiescent state.
+ *
+ * Thread rule: control threads; vm_event() runs in rte_vhost's thread. The pipeline's lock is never
+ * held while rte_vhost opens or closes a socket, because that runs vm_event(), which takes it.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_vhost.h>
+
+#include "pipeline_log.h"
+#include "pipeline_priv.h"
+
+static void
+warn_if_far(const struct vm *vm)
+{
+	int vid = atomic_load_explicit(&vm->vnic->vid, memory_order_relaxed);
+	int socket_id = rte_vhost_get_numa_node(vid);
+	unsigned int lcore_id = vm->pipeline->lcores[vm->handoff_lcore[0]]->lcore_id;
+	unsigned int lcore_socket = rte_lcore_to_socket_id(lcore_id);
+
+	if (socket_id >= 0 && (unsigned int)socket_id != lcore_socket)
+		PIPELINE_LOG(WARNING,
+			"vm %s: its memory is on NUMA node %d, lcore %u that serves it on node "
+			"%u\n",
+			vm->vnic->name, socket_id, lcore_id, lcore_socket);
+}
+
+void
+vm_event(struct airlock_vnic *vnic, bool up, void *arg)
+{
+	struct vm *vm = arg;
+	struct airlock_pipeline *pl = vm->pipeline;
+	int ret;
+
+	pthread_mutex_lock(&pl->lock);
+	ret = plan_publish(pl);
+	if (ret < 0) {
+		/* The old plans stay; what they lead to must still not be in use on return. */
+		PIPELINE_LOG(ERR, "vm %s: no memory for new plans\n", vnic->name);
+		rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	}
+	if (up)
+		warn_if_far(vm);
+	pthread_mutex_unlock(&pl->lock);
+}
+
+static void
+vm_free(struct vm *vm)
+{
+	if (vm == NULL)
+		return;
+	airlock_vnic_destroy(vm->vnic);
+	rte_free(vm->blocks);
+	rte_free(vm);
+}
+
+static struct vm *
+vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
+{
+	struct airlock_vnic_conf vnic_conf = {
+		.name = conf->name,
+		.path = conf->socket,
+		.server = conf->server,
+		.nb_queues = conf->nb_queues,
+		.frames = frames_of(pl),
+		.pages = airlock_pool_table(pl->pool),
+		.event = vm_event,
+	};
+	struct vm *vm;
+
+	vm = rte_zmalloc("airlock_vm", sizeof(*vm), RTE_CACHE_LINE_SIZE);
+	if (vm == NULL) {
+		rte_errno = ENOMEM;
+		return NULL;
+	}
+	vm->pipeline = pl;
+	vm->vlan_id = conf->vlan_id;
+	vm->uplink_id = conf->uplink_id;
+	vm->domain = airlock_fdb_domain(conf->uplink_id, conf->vlan_id);
+	vm->antispoof = conf->antispoof;
+	vm->mac = conf->mac;
+	vm->mac_word = airlock_fdb_key_mac(&conf->mac, 0);
+	for (uint16_t q = 0; q < conf->nb_queues; q++)
+		storm_init(&vm->storm[q], conf->storm_pps, conf->nb_queues);
+	vm->blocks =
+		rte_zmalloc("airlock_vm", pl->nb_lcores * sizeof(*vm->blocks), RTE_CACHE_LINE_SIZE);
+	if (vm->blocks == NULL) {
+		rte_errno = ENOMEM;
+		goto free_vm;
+	}
+	vnic_conf.arg = vm;
+	vm->vnic = airlock_vnic_create(&vnic_conf);
+	if (vm->vnic == NULL)
+		goto free_vm;
+	return vm;
+
+free_vm:
+	rte_free(vm->blocks);
+	rte_free(vm);
+	return NULL;
+}
+
+/* Into the table, then into the forwarding database. */
+static int
+vm_publish(struct airlock_pipeline *pl, struct vm *vm)
+{
+	unsigned int id = 0;
+	int ret;
+
+	while (id < AIRLOCK_FDB_MAX_VMS && vm_get(pl, id) != NULL)
+		id++;
+	if (id == AIRLOCK_FDB_MAX_VMS)
+		return -ENOSPC;
+	vm->id = id;
+	vm->stamp = pl->next_stamp++;
+	if (pl->running) {
+		ret = plan_place_vm(pl, vm);
+		if (ret < 0)
+			return ret;
+	}
+	/* Pairs with the load in vm_get(). */
+	atomic_store_explicit(&pl->vms[id], vm, memory_order_release);
+	ret = airlock_fdb_add(pl->fdb, &vm->mac, vm->domain, id);
+	if (ret < 0) {
+		atomic_store_explicit(&pl->vms[id], NULL, memory_order_release);
+		rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	}
+	return ret;
+}
+
+int
+airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
+{
+	struct vm *vm;
+	int ret;
+
+	if (conf->nb_queues == 0 || conf->nb_queues > AIRLOCK_VNIC_MAX_QUEUES)
+		return -EINVAL;
+	vm = vm_alloc(pl, conf);
+	if (vm == NULL)
+		return -rte_errno;
+	pthread_mutex_lock(&pl->lock);
+	ret = vm_publish(pl, vm);
+	pthread_mutex_unlock(&pl->lock);
+	if (ret < 0) {
+		vm_free(vm);
+		return ret;
+	}
+	if (pl->running) {
+		ret = airlock_vnic_start(vm->vnic);
+		if (ret < 0) {
+			airlock_pipeline_del_vm(pl, vm->id);
+			return ret;
+		}
+	}
+	return vm->id;
+}
+
+static void
+vm_retire(struct airlock_pipeline *pl, const struct vm *vm)
+{
+	struct airlock_pipeline_vm_stats stats;
+
+	vm_stats_read(vm, &stats);
+	pl->retired.taken += stats.taken.packets;
+	pl->retired.delivered += stats.delivered.packets;
+	pl->retired.dropped +=
+		airlock_drops_total(&stats.rx_drops) + airlock_drops_total(&stats.tx_drops);
+}
+
+int
+airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
+{
+	struct vm *vm;
+
+	if (vm_id >= AIRLOCK_FDB_MAX_VMS)
+		return -ENOENT;
+	pthread_mutex_lock(&pl->lock);
+	vm = vm_get(pl, vm_id);
+	if (vm == NULL) {
+		pthread_mutex_unlock(&pl->lock);
+		return -ENOENT;
+	}
+	airlock_fdb_del(pl->fdb, &vm->mac, vm->domain);
+	pthread_mutex_unlock(&pl->lock);
+
+	/* Disconnects: the VM leaves the plans. */
+	airlock_vnic_stop(vm->vnic);
+
+	pthread_mutex_lock(&pl->lock);
+	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	vm_retire(pl, vm);
+	atomic_store_explicit(&pl->vms[vm_id], NULL, memory_order_release);
+	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	pthread_mutex_unlock(&pl->lock);
+	vm_free(vm);
+	return 0;
+}
+
+int
+airlock_pipeline_next_vm(struct airlock_pipeline *pl, unsigned int from)
+{
+	for (unsigned int id = from; id < AIRLOCK_FDB_MAX_VMS; id++) {
+		if (vm_get(pl, id) != NULL)
+			return id;
+	}
+	return -ENOENT;
+}
+
+int
+airlock_pipeline_find_vm(struct airlock_pipeline *pl, const char *name)
+{
+	int id = -ENOENT;
+
+	pthread_mutex_lock(&pl->lock);
+	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
+		const struct vm *vm = vm_get(pl, i);
+
+		if (vm != NULL && strcmp(vm->vnic->name, name) == 0) {
+			id = i;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&pl->lock);
+	return id;
+}

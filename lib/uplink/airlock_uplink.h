@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_UPLINK_H
+#define AIRLOCK_UPLINK_H
+
+/**
+ * @file
+ * An uplink: one Ethernet port of DPDK, with its queues, offloads and link state.
+ *
+ * Thread rule: created, started, stopped and destroyed by the main thread; an RX queue belongs to
+ * one lcore, a TX queue too; link state is written by one control thread (poll) and the EAL's
+ * interrupt thread (events), and read by anybody.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+
+#include <airlock_pool.h>
+
+#define AIRLOCK_UPLINK_MAX_QUEUES 16
+#define AIRLOCK_UPLINK_MIN_MTU	  68
+#define AIRLOCK_UPLINK_MAX_MTU	  9000
+/** Bytes on the wire that an MTU does not count and a frame must hold: header and two tags. */
+#define AIRLOCK_UPLINK_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * 4 + RTE_ETHER_CRC_LEN)
+
+enum airlock_uplink_state {
+	AIRLOCK_UPLINK_DOWN, /**< no link */
+	AIRLOCK_UPLINK_UP,
+	AIRLOCK_UPLINK_GONE, /**< the device vanished; it does not come back */
+};
+
+struct airlock_uplink_conf {
+	uint16_t port_id;
+	uint16_t nb_rxq; /**< 1 to AIRLOCK_UPLINK_MAX_QUEUES */
+	uint16_t nb_txq; /**< wished for; fewer if the port has fewer */
+	uint16_t nb_desc; /**< descriptors of a queue; adjusted to what the port allows */
+	uint16_t mtu; /**< bytes */
+	struct airlock_pool *pool; /**< frames for reception; mapped for the port's DMA */
+};
+
+/** Fields never change after creation but *state*, so lcores may read them. */
+struct airlock_uplink {
+	uint16_t port_id;
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
+	uint16_t mtu;
+	uint32_t max_frame_bytes; /**< longest packet that the MTU allows, without a tag */
+	uint32_t tx_caps; /**< enum airlock_offload_cap */
+	int socket_id;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	_Atomic enum airlock_uplink_state state; /**< see the file's thread rule */
+	/* The rest is the library's. */
+	struct airlock_pool *pool;
+	bool dma_mapped;
+};
+
+/** What the port itself counted. */
+struct airlock_uplink_hw_stats {
+	uint64_t missed; /**< packets it had no descriptor for */
+	uint64_t rx_error; /**< packets it found broken */
+	uint64_t no_page; /**< packets it had no page for */
+	uint64_t tx_error; /**< packets it failed to send */
+};
+
+/** Pages that a frame needs for an MTU: 1, 2 or 4. */
+uint32_t airlock_uplink_frame_pages(uint16_t mtu);
+
+/**
+ * Configure a port; it does not receive yet.
+ *
+ * @return the uplink, to be given to airlock_uplink_destroy(); NULL with rte_errno ENODEV (no such
+ *         port), EINVAL (more queues or a larger MTU than the port has), ENOMEM, or what the port
+ *         answered. What was wrong is logged.
+ */
+struct airlock_uplink *airlock_uplink_create(const struct airlock_uplink_conf *conf);
+
+/** Start receiving. @return 0 or what the port answered, logged */
+int airlock_uplink_start(struct airlock_uplink *uplink);
+
+/** Stop; no lcore may be in a burst. Frames in the port's rings return to the pool. */
+void airlock_uplink_stop(struct airlock_uplink *uplink);
+
+/** Close the port and free. It must be stopped. NULL is ignored. */
+void airlock_uplink_destroy(struct airlock_uplink *uplink);
+
+/** Look at the link; log a change once. One control thread, about once a second. */
+void airlock_uplink_poll(struct airlock_uplink *uplink);
+
+/** What the port counted. Any control thread. */
+void airlock_uplink_hw_stats(
+	const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);
+
+/** State, for lcores and others. */
+static inline enum airlock_uplink_state
+airlock_uplink_state_get(const struct airlock_uplink *uplink)
+{
+	return atomic_load_explicit(&uplink->state, memory_order_relaxed);
+}
+
+/** Name of a state: "up". */
+const char *airlock_uplink_state_name(enum airlock_uplink_state state);
+
+/**
+ * Receive a burst; its frames are HOST then.
+ *
+ * @return packets, which the caller owns
+ */
+uint16_t airlock_uplink_rx_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+/**
+ * Send a burst of packets that fit tx_caps.
+ *
+ * @return packets that the port took, from the first on; the caller owns the rest
+ */
+uint16_t airlock_uplink_tx_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+#endif /* AIRLOCK_UPLINK_H */

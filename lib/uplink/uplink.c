@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * An uplink's life: port configured, pool mapped for its DMA, queues set up, link watched. The
+ * datapath is in uplink_burst.c.
+ *
+ * A port is asked for as little as serves: transmit checksums and TCP segmentation, because VMs
+ * leave both undone; RSS where there are several queues; chains in both directions. VLAN tags are
+ * put in and taken out in software, where the classifier has the packet's first line in its cache
+ * anyway, so that all ports behave the same; receive checksums have no taker, as a VM checks
+ * itself.
+ *
+ * Thread rule: see airlock_uplink.h.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include <airlock_offload.h>
+
+#include "airlock_uplink.h"
+
+RTE_LOG_REGISTER(uplink_logtype, airlock.uplink, INFO);
+#define UPLINK_LOG(level, ...) rte_log(RTE_LOG_##level, uplink_logtype, "uplink: " __VA_ARGS__)
+
+#define TX_CSUM_OFFLOADS \
+	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
+		RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+
+static const char *const state_names[] = {
+	[AIRLOCK_UPLINK_DOWN] = "down",
+	[AIRLOCK_UPLINK_UP] = "up",
+	[AIRLOCK_UPLINK_GONE] = "gone",
+};
+static_assert(RTE_DIM(state_names) == AIRLOCK_UPLINK_GONE + 1, "every state has a name");
+
+const char *
+airlock_uplink_state_name(enum airlock_uplink_state state)
+{
+	return state_names[state];
+}
+
+uint32_t
+airlock_uplink_frame_pages(uint16_t mtu)
+{
+	uint32_t bytes = RTE_PKTMBUF_HEADROOM + mtu + AIRLOCK_UPLINK_OVERHEAD;
+
+	return rte_align32pow2((bytes + AIRLOCK_PAGE_SIZE - 1) / AIRLOCK_PAGE_SIZE);
+}
+
+static uint32_t
+caps_of(uint64_t tx_offloads)
+{
+	uint32_t caps = 0;
+
+	if ((tx_offloads & TX_CSUM_OFFLOADS) == TX_CSUM_OFFLOADS)
+		caps |= AIRLOCK_OFFLOAD_L4_CSUM;
+	/* DPDK's flag is for both versions of IP. */
+	if ((tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && caps != 0)
+		caps |= AIRLOCK_OFFLOAD_TSO4 | AIRLOCK_OFFLOAD_TSO6;
+	if ((tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0)
+		caps |= AIRLOCK_OFFLOAD_CHAINS;
+	return caps;
+}
+
+/*
+ * net_tap claims 1522 bytes but takes any frame that its buffers hold; the limit is the kernel
+ * interface's, so an MTU beyond the claim is set there.
+ */
+static bool
+mtu_is_kernels(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
+{
+	return info->if_index != 0 &&
+		info->max_rx_pktlen < uplink->max_frame_bytes + RTE_ETHER_CRC_LEN;
+}
+
+static int
+port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_conf conf = {
+		.rxmode.mtu = mtu_is_kernels(uplink, info) ? 0 : uplink->mtu,
+		.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER,
+		.txmode.offloads = info->tx_offload_capa &
+			(TX_CSUM_OFFLOADS | RTE_ETH_TX_OFFLOAD_TCP_TSO |
+				RTE_ETH_TX_OFFLOAD_MULTI_SEGS),
+	};
+
+	if (uplink->nb_rxq > 1 && info->flow_type_rss_offloads != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+	}
+	uplink->tx_caps = caps_of(conf.txmode.offloads);
+	return rte_eth_dev_configure(uplink->port_id, uplink->nb_rxq, uplink->nb_txq, &conf);
+}
+
+static int
+port_setup_queues(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf)
+{
+	struct rte_mempool *mempool = airlock_pool_mempool(conf->pool);
+	uint16_t nb_rxd = conf->nb_desc, nb_txd = conf->nb_desc;
+	int ret;
+
+	ret = rte_eth_dev_adjust_nb_rx_tx_desc(uplink->port_id, &nb_rxd, &nb_txd);
+	for (uint16_t q = 0; ret == 0 && q < uplink->nb_rxq; q++)
+		ret = rte_eth_rx_queue_setup(
+			uplink->port_id, q, nb_rxd, uplink->socket_id, NULL, mempool);
+	for (uint16_t q = 0; ret == 0 && q < uplink->nb_txq; q++)
+		ret = rte_eth_tx_queue_setup(uplink->port_id, q, nb_txd, uplink->socket_id, NULL);
+	return ret;
+}
+
+/* The EAL's interrupt thread. */
+static int
+port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret_param)
+{
+	struct airlock_uplink *uplink = arg;
+
+	if (event == RTE_ETH_EVENT_INTR_RMV) {
+		if (atomic_exchange_explicit(&uplink->state, AIRLOCK_UPLINK_GONE,
+			    memory_order_relaxed) != AIRLOCK_UPLINK_GONE)
+			UPLINK_LOG(ERR, "port %u (%s) vanished\n", port_id, uplink->name);
+	} else {
+		airlock_uplink_poll(uplink);
+	}
+	return 0;
+}
+
+static int
+kernel_set_mtu(unsigned int if_index, uint16_t mtu)
+{
+	struct ifreq ifr = {.ifr_mtu = mtu};
+	int fd, ret;
+
+	if (if_indextoname(if_index, ifr.ifr_name) == NULL)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int
+port_set_mtu(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
+{
+	int ret;
+
+	if (mtu_is_kernels(uplink, info))
+		return kernel_set_mtu(info->if_index, uplink->mtu);
+	ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
+	/* A port without the notion takes what its buffers hold. */
+	return ret == -ENOTSUP ? 0 : ret;
+}
+
+static int
+port_setup(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf,
+	const struct rte_eth_dev_info *info)
+{
+	int ret;
+
+	ret = port_configure(uplink, info);
+	if (ret < 0) {
+		UPLINK_LOG(ERR, "port %u (%s): cannot configure %u+%u queues, MTU %u: %s\n",
+			uplink->port_id, uplink->name, uplink->nb_rxq, uplink->nb_txq, uplink->mtu,
+			rte_strerror(-ret));
+		return ret;
+	}
+	ret = port_set_mtu(uplink, info);
+	if (ret < 0) {
+		UPLINK_LOG(ERR, "port %u (%s): cannot set MTU %u: %s\n", uplink->port_id,
+			uplink->name, uplink->mtu, rte_strerror(-ret));
+		return ret;
+	}
+	ret = airlock_pool_dma_map(conf->pool, info->device);
+	if (ret < 0) {
+		UPLINK_LOG(ERR,
+			"port %u (%s): cannot map the pool for DMA: %s; expected vfio-pci with an "
+			"IOMMU\n",
+			uplink->port_id, uplink->name, rte_strerror(-ret));
+		return ret;
+	}
+	uplink->dma_mapped = true;
+	ret = port_setup_queues(uplink, conf);
+	if (ret < 0)
+		UPLINK_LOG(ERR, "port %u (%s): cannot set up queues of %u descriptors: %s\n",
+			uplink->port_id, uplink->name, conf->nb_desc, rte_strerror(-ret));
+	return ret;
+}
+
+struct airlock_uplink *
+airlock_uplink_create(const struct airlock_uplink_conf *conf)
+{
+	struct airlock_uplink *uplink;
+	struct rte_eth_dev_info info;
+	int ret;
+
+	ret = rte_eth_dev_info_get(conf->port_id, &info);
+	if (ret < 0) {
+		rte_errno = -ret;
+		return NULL;
+	}
+	if (conf->nb_rxq == 0 || conf->nb_rxq > info.max_rx_queues) {
+		UPLINK_LOG(ERR, "port %u: %u RX queues, expected 1 to %u\n", conf->port_id,
+			conf->nb_rxq, info.max_rx_queues);
+		rte_errno = EINVAL;
+		return NULL;
+	}
+	uplink = calloc(1, sizeof(*uplink));
+	if (uplink == NULL) {
+		rte_errno = ENOMEM;
+		return NULL;
+	}
+	uplink->port_id = conf->port_id;
+	uplink->nb_rxq = conf->nb_rxq;
+	uplink->nb_txq = RTE_MIN(conf->nb_txq, info.max_tx_queues);
+	uplink->mtu = conf->mtu;
+	uplink->max_frame_bytes = conf->mtu + RTE_ETHER_HDR_LEN;
+	uplink->socket_id = rte_eth_dev_socket_id(conf->port_id);
+	uplink->pool = conf->pool;
+	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
+	/* net_tap wants as many TX queues as RX queues. */
+	if (strcmp(info.driver_name, "net_tap") == 0)
+		uplink->nb_txq = uplink->nb_rxq;
+	ret = port_setup(uplink, conf, &info);
+	if (ret < 0) {
+		airlock_uplink_destroy(uplink);
+		rte_errno = -ret;
+		return NULL;
+	}
+	return uplink;
+}
+
+/* Packets for all VMs' addresses are wanted; a port without the notion receives them anyway. */
+static int
+port_open_filters(const struct airlock_uplink *uplink)
+{
+	int ret;
+
+	ret = rte_eth_promiscuous_enable(uplink->port_id);
+	if (ret == 0 || ret == -ENOTSUP)
+		ret = rte_eth_allmulticast_enable(uplink->port_id);
+	return ret == -ENOTSUP ? 0 : ret;
+}
+
+int
+airlock_uplink_start(struct airlock_uplink *uplink)
+{
+	int ret;
+
+	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
+	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_LSC, port_event, uplink);
+	ret = rte_eth_dev_start(uplink->port_id);
+	if (ret == 0) {
+		ret = port_open_filters(uplink);
+		if (ret < 0)
+			rte_eth_dev_stop(uplink->port_id);
+	}
+	if (ret < 0) {
+		UPLINK_LOG(ERR, "port %u (%s): cannot start: %s\n", uplink->port_id, uplink->name,
+			rte_strerror(-ret));
+		return ret;
+	}
+	airlock_uplink_poll(uplink);
+	return 0;
+}
+
+void
+airlock_uplink_stop(struct airlock_uplink *uplink)
+{
+	rte_eth_dev_callback_unregister(
+		uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
+	rte_eth_dev_callback_unregister(
+		uplink->port_id, RTE_ETH_EVENT_INTR_LSC, port_event, uplink);
+	rte_eth_dev_stop(uplink->port_id);
+}
+
+void
+airlock_uplink_destroy(struct airlock_uplink *uplink)
+{
+	struct rte_eth_dev_info info;
+
+	if (uplink == NULL)
+		return;
+	if (rte_eth_dev_info_get(uplink->port_id, &info) == 0) {
+		if (uplink->dma_mapped)
+			airlock_pool_dma_unmap(uplink->pool, info.device);
+		rte_eth_dev_close(uplink->port_id);
+	}
+	free(uplink);
+}
+
+void
+airlock_uplink_poll(struct airlock_uplink *uplink)
+{
+	enum airlock_uplink_state before = airlock_uplink_state_get(uplink), now;
+	struct rte_eth_link link;
+	char text[RTE_ETH_LINK_MAX_STR_LEN];
+
+	if (before == AIRLOCK_UPLINK_GONE)
+		return;
+	if (rte_eth_link_get_nowait(uplink->port_id, &link) < 0)
+		memset(&link, 0, sizeof(link));
+	now = link.link_status == RTE_ETH_LINK_UP ? AIRLOCK_UPLINK_UP : AIRLOCK_UPLINK_DOWN;
+	/* Fails if the other thread was faster, which then logs. */
+	if (now == before ||
+		!atomic_compare_exchange_strong_explicit(
+			&uplink->state, &before, now, memory_order_relaxed, memory_order_relaxed))
+		return;
+	rte_eth_link_to_str(text, sizeof(text), &link);
+	UPLINK_LOG(NOTICE, "port %u (%s): %s\n", uplink->port_id, uplink->name, text);
+}
+
+void
+airlock_uplink_hw_stats(const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats)
+{
+	struct rte_eth_stats port = {0};
+
+	/* Zeroes for a port that has vanished. */
+	rte_eth_stats_get(uplink->port_id, &port);
+	stats->missed = port.imissed;
+	stats->rx_error = port.ierrors;
+	stats->no_page = port.rx_nombuf;
+	stats->tx_error = port.oerrors;
+}

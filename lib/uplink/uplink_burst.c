@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The uplink's datapath: bursts in and out. Life cycle and link state are in uplink.c.
+ *
+ * Thread rule: the lcore that owns the queue.
+ */
+
+#include <airlock_offload.h>
+
+#include "airlock_uplink.h"
+
+uint16_t
+airlock_uplink_rx_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t nb_rx = rte_eth_rx_burst(uplink->port_id, queue_id, mbufs, n);
+
+	airlock_page_receive(airlock_pool_table(uplink->pool), mbufs, nb_rx);
+	return nb_rx;
+}
+
+uint16_t
+airlock_uplink_tx_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint64_t asked = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		asked |= mbufs[i]->ol_flags;
+	/* Some ports want pseudo-header sums in place; a burst that asks for nothing needs no
+	 * look. */
+	if ((asked & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0)
+		n = rte_eth_tx_prepare(uplink->port_id, queue_id, mbufs, n);
+	return rte_eth_tx_burst(uplink->port_id, queue_id, mbufs, n);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The virtual NIC's datapath: bursts into and out of a VM. Its life cycle is in vnic.c.
+ *
+ * Ring, descriptors and guest memory are read by rte_vhost alone, which checks them; what it hands
+ * out is a packet in a frame of the pool.
+ *
+ * Thread rule: the lcore that owns the ring. The loads of vid (acquire) pair with its store
+ * (release) in vnic.c, after the device's other fields were set. An lcore that read a vid may use
+ * it until its next quiescent state: vnic.c waits for that before the device goes.
+ */
+
+#include <rte_vhost.h>
+
+#include "airlock_vnic.h"
+
+uint16_t
+airlock_vnic_enqueue_burst(
+	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
+
+	if (unlikely(vid < 0))
+		return 0;
+	return rte_vhost_enqueue_burst(vid, queue_id * 2, mbufs, n);
+}
+
+/* A descriptor that the guest made available and airlock has not used (VIRTIO 1.2, 2.8.1). */
+static bool
+packed_is_available(const struct rte_vhost_vring *vring, uint16_t position)
+{
+	bool wrap = (position & RTE_BIT32(15)) != 0, avail, used;
+	uint16_t idx = position & ~RTE_BIT32(15), flags;
+
+	if (idx >= vring->size)
+		return false;
+	flags = __atomic_load_n(&vring->desc_packed[idx].flags, __ATOMIC_ACQUIRE);
+	avail = (flags & RTE_BIT32(VRING_PACKED_DESC_F_AVAIL)) != 0;
+	used = (flags & RTE_BIT32(VRING_PACKED_DESC_F_USED)) != 0;
+	return avail == wrap && used != wrap;
+}
+
+bool
+airlock_vnic_is_too_long(const struct airlock_vnic *vnic, uint16_t queue_id)
+{
+	uint64_t features = atomic_load_explicit(&vnic->features, memory_order_relaxed);
+	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
+	uint16_t last_avail, last_used;
+	struct rte_vhost_vring vring;
+
+	if (vid < 0 || (features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0)
+		return false;
+	if (rte_vhost_get_vhost_vring(vid, queue_id * 2, &vring) < 0 ||
+		rte_vhost_get_vring_base(vid, queue_id * 2, &last_avail, &last_used) < 0 ||
+		vring.desc == NULL)
+		return false;
+	if ((features & RTE_BIT64(VIRTIO_F_RING_PACKED)) != 0)
+		return packed_is_available(&vring, last_avail);
+	return __atomic_load_n(&vring.avail->idx, __ATOMIC_ACQUIRE) != last_avail;
+}
+
+uint16_t
+airlock_vnic_dequeue_burst(
+	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
+	uint32_t enabled = atomic_load_explicit(&vnic->tx_mask, memory_order_relaxed);
+	uint16_t nb;
+
+	/* A guest may have fewer queues than it was given room for; rte_vhost logs a wrong one. */
+	if (unlikely(vid < 0 || (enabled & RTE_BIT32(queue_id)) == 0))
+		return 0;
+	nb = rte_vhost_dequeue_burst(vid, queue_id * 2 + 1, vnic->frames, mbufs, n);
+	if (nb > 0)
+		airlock_page_receive(vnic->pages, mbufs, nb);
+	return nb;
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 The airlock authors
+#
+# Every public header compiles by itself, and twice, with both compilers.
+
+import glob
+import shutil
+import subprocess
+
+import source
+
+FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-D_GNU_SOURCE",
+         "-DALLOW_EXPERIMENTAL_API", "-x", "c", "-"]
+
+dpdk = subprocess.run(["pkg-config", "--cflags", "libdpdk"], capture_output=True, text=True)
+compilers = [c for c in ("gcc", "clang") if shutil.which(c)]
+if dpdk.returncode != 0 or not compilers:
+    source.skip("no DPDK or no compiler installed")
+includes = [f"-I{directory}" for directory in sorted(glob.glob("lib/*/"))]
+
+for path in source.FILES:
+    if not (path.startswith("lib/") and "/airlock_" in path and path.endswith(".h")):
+        continue
+    program = f'#include "{path}"\n#include "{path}"\nextern int nothing;\n'
+    for compiler in compilers:
+        result = subprocess.run([compiler, *includes, "-I.", *dpdk.stdout.split(), *FLAGS],
+                                input=program, capture_output=True, text=True)
+        if result.returncode != 0:
+            source.report(path, 1, f"does not compile alone with {compiler}:")
+            print(result.stderr)
+source.finish()
