@@ -165,6 +165,20 @@ check_at_rest(struct airlock_pipeline *pipeline)
 	return status;
 }
 
+/* With ports and VMs gone, every page has to be back: those that are not were lost on the way. */
+static int
+check_pool(const struct airlock_pool *pool)
+{
+	struct airlock_pool_stats stats;
+
+	airlock_pool_stats(pool, &stats);
+	if (stats.pages[AIRLOCK_PAGE_FREE] == stats.nb_pages)
+		return 0;
+	DAEMON_LOG(ERR, "%u of %u pages were not given back\n",
+		stats.nb_pages - stats.pages[AIRLOCK_PAGE_FREE], stats.nb_pages);
+	return EXIT_RUN_TIME;
+}
+
 static int
 run(struct airlock_pipeline *pipeline, const struct airlock_config *config, const sigset_t *signals)
 {
@@ -230,6 +244,8 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 	}
 	status = run(pipeline, config, signals);
 	airlock_pipeline_destroy(pipeline);
+	if (status == 0)
+		status = check_pool(pool);
 
 destroy_pool:
 	/* No VM has the file mapped: by copy, a VM sees its own memory only. */

@@ -49,6 +49,11 @@ at() {
     fi
 }
 
+# A worker that may run on any CPU: the guests need them too.
+lcores() {
+    printf '0@(0-%d),1@(0-%d)' $(($(nproc) - 1)) $(($(nproc) - 1))
+}
+
 # uplink MTU: start airlockd and set up the host's side of its uplink.
 uplink() {
     local mtu=$1 host_if=tap0 vdev=net_tap0,iface=tap0
@@ -62,7 +67,7 @@ uplink() {
         # A packet socket gets what the host's stack has left for the card to do; so leave nothing.
         ethtool -K host0 tx off tso off gso off >/dev/null
     fi
-    start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev "$vdev" -- \
+    start_airlockd --lcores "$(lcores)" -m 256 --no-pci --vdev "$vdev" -- \
         --uplink "port=0,mtu=$mtu" "${vms[@]}"
     ip link set "$host_if" mtu "$mtu" up
     ip addr add "${address[host]}/24" dev "$host_if"
@@ -82,15 +87,24 @@ guests() {
     done
 }
 
-# ping_all FROM TO SIZE: 200 of 200.
-ping_all() {
-    local counts
+# replies NAME: how many echo replies it has got so far (InEchoReps).
+replies() {
+    at "$1" "awk '/^Icmp: [0-9]/ { print \$11 }' /proc/net/snmp"
+}
 
-    counts=$(at "$1" "ping -q -c 200 -i 0.01 -s $3 ${address[$2]}" | grep transmitted || true)
-    case $counts in
-    "200 packets transmitted, 200 "*) ;;
-    *) fail "ping of $3 bytes from $1 to $2: ${counts:-no answer}" ;;
-    esac
+has_replies() {
+    [ "$(replies "$1")" -ge "$2" ]
+}
+
+# ping_all FROM TO SIZE: 200 of 200. The kernel's counter tells, as ping itself waits for the last
+# replies no longer than two of its round trips, which is nothing on a busy machine.
+ping_all() {
+    local before
+
+    before=$(replies "$1")
+    at "$1" "ping -q -c 200 -i 0.01 -s $3 ${address[$2]}" >/dev/null || true
+    wait_for 30 has_replies "$1" $((before + 200)) ||
+        fail "$2 answered $(($(replies "$1") - before)) of 200 pings of $3 bytes from $1"
 }
 
 # transfer FROM TO: the receiver answers with the digest of what it got.
@@ -102,6 +116,15 @@ transfer() {
     [ "${#got}" -ge 64 ] && [ "$got" = "$sent" ] && matched=yes
     [ "$matched" = yes ] || fail "$2 got ${got:-nothing} from $1, which had sent $sent"
     say "  $1 to $2: $mib MiB in $((SECONDS - start)) s"
+}
+
+# few_resent NAME: what TCP has to send twice may be lost in a full ring now and then, but a path
+# that loses all packets of one kind gets the data across as well, only slowly.
+few_resent() {
+    local sent resent
+
+    read -r sent resent <<<"$(at "$1" "awk '/^Tcp: [0-9]/ { print \$12, \$13 }' /proc/net/snmp")"
+    [ $((resent * 20)) -le "$sent" ] || fail "$1 sent $resent of $sent TCP segments again"
 }
 
 # combination MTU OFFLOAD1 OFFLOAD2
@@ -121,6 +144,8 @@ combination() {
     # The largest packet that needs no fragments: IPv4 and ICMP headers are 28 bytes.
     ping_all host g1 $((mtu - 28))
     ping_all g1 g2 $((mtu - 28))
+    few_resent g1
+    few_resent g2
     guest_stop g1
     guest_stop g2
 }
@@ -138,3 +163,14 @@ for settings in "${combinations[@]}"; do
     combination "$mtu" "$offload1" "$offload2"
 done
 stop_airlockd
+# allow_if_there REGEX
+allow_if_there() {
+    if grep -q -E -e "$1" "$AIRLOCKD_LOG"; then
+        allow_log "$1"
+    fi
+}
+
+# net_tap's, where the kernel has no multiq qdisc: no rte_flow then, which airlockd does not use.
+allow_if_there '^ERR (tap_|qdisc_create_multiq|eth_dev_tap_create)'
+# rte_vhost's, when it has just connected to a QEMU that ends.
+allow_if_there '^ERR VHOST_CONFIG: .*(recvmsg failed on fd|vhost read message failed)'
