@@ -222,10 +222,11 @@ frames_wanted(const struct airlock_config *config, const struct daemon_lcores *l
 
 	for (uint16_t i = 0; i < config->nb_uplinks; i++) {
 		const struct airlock_config_uplink *uplink = &config->uplinks[i];
-		struct rte_eth_dev_info info = {0};
+		struct rte_eth_dev_info info;
 
-		/* check_port() has asked it before. */
-		rte_eth_dev_info_get(uplink->port_id, &info);
+		/* check_port() would have refused it. */
+		if (rte_eth_dev_info_get(uplink->port_id, &info) < 0)
+			continue;
 		frames += (uplink->nb_queues + RTE_MIN(lcores->nb, info.max_tx_queues)) *
 			uplink->nb_desc;
 	}

@@ -86,15 +86,18 @@ pool_mempool_create(const struct airlock_pool *pool, const struct airlock_pool_c
 		.elt_size = frame_bytes,
 	};
 	struct rte_mempool *mempool;
+	int err;
 
 	/* The mbuf library takes the driver's name from here, and from nowhere else. */
 	if (rte_mbuf_set_user_mempool_ops(POOL_OPS) < 0)
 		return NULL;
 	mempool = rte_pktmbuf_pool_create_extbuf(conf->name, conf->nb_pages / conf->frame_pages, 0,
 		0, frame_bytes, conf->socket_id, &extmem, 1);
+	err = rte_errno; /* which the next lines change */
 	rte_mbuf_set_user_mempool_ops(rte_mbuf_platform_mempool_ops() != NULL
 			? rte_mbuf_platform_mempool_ops()
 			: RTE_MBUF_DEFAULT_MEMPOOL_OPS);
+	rte_errno = err;
 	return mempool;
 }
 
@@ -148,6 +151,8 @@ destroy_table:
 unregister:
 	rte_extmem_unregister(pool->file.base, pool->file.bytes);
 close_file:
+	if (pool->file.made)
+		unlink(conf->path);
 	pool_file_close(&pool->file);
 free_path:
 	free(pool->path);

@@ -54,6 +54,7 @@ file_open(const char *path, size_t bytes, bool *made)
 	*made = st.st_size == 0;
 	if (*made && ftruncate(fd, bytes) < 0) {
 		err = -errno;
+		unlink(path);
 		goto close_fd;
 	}
 	if (!*made && (size_t)st.st_size != bytes) {
@@ -135,10 +136,9 @@ file_is_huge(const void *base, size_t bytes)
 int
 pool_file_open(struct pool_file *file, const char *path, size_t bytes, int socket_id)
 {
-	bool made;
 	int err;
 
-	file->fd = file_open(path, bytes, &made);
+	file->fd = file_open(path, bytes, &file->made);
 	if (file->fd < 0)
 		return file->fd;
 	file->bytes = bytes;
@@ -156,7 +156,7 @@ pool_file_open(struct pool_file *file, const char *path, size_t bytes, int socke
 unmap:
 	munmap(file->base, bytes);
 close_fd:
-	if (made)
+	if (file->made)
 		unlink(path);
 	close(file->fd);
 	return err;

@@ -14,6 +14,7 @@ struct pool_file {
 	void *base; /* 2 MiB-aligned */
 	size_t bytes;
 	bool huge;
+	bool made; /* it was not there before, or was empty */
 };
 
 /* 0 or -errno: EBUSY (locked by another), EFBIG (exists with another size), ENOSPC, ... */
