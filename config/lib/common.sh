@@ -82,7 +82,8 @@ sandbox_run() {
     # A background job of a script ignores SIGINT, and bash cannot undo that: env can.
     # Should this shell be killed, the kernel ends unshare, and unshare's end that of the sandbox.
     AIRLOCK_SANDBOX=1 AIRLOCK_WORK=$dir env --default-signal=INT,TERM \
-        setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child=KILL --mount-proc -- "$@" &
+        setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child=KILL \
+        --mount-proc -- "$@" &
     pid=$!
     # SIGINT from a terminal reaches the inside by itself; here it must only not end this shell.
     trap 'sandbox_forward "$pid"' TERM HUP

@@ -180,7 +180,8 @@ guest_qemu() {
     # TCG leaves memory barriers out where there can never be a second CPU, but airlockd is one: so
     # there could be one more, or interrupts get lost.
     # la57 would give an emulated CPU one more level of page table to walk, for nothing.
-    exec qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -smp "cpus=$cpus,maxcpus=$((cpus + 1))" -m "$mb" \
+    exec qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -m "$mb" \
+        -smp "cpus=$cpus,maxcpus=$((cpus + 1))" \
         -nodefaults -display none -no-reboot \
         -object "memory-backend-memfd,id=mem,size=${mb}M,share=on" -numa node,memdev=mem \
         -chardev "$chardev" \

@@ -8,8 +8,8 @@
  *
  * A ring that is full is tried again a bounded number of times, because the guest may be emptying
  * it right now; then the rest is dropped, so that a slow guest holds up nobody. A packet that is
- * longer than the buffers that the guest posts would block those behind it for good: if the packet at
- * the head does not go although there are buffers, it is dropped as too long.
+ * longer than the buffers that the guest posts would block those behind it for good: if the packet
+ * at the head does not go although there are buffers, it is dropped as too long.
  *
  * Thread rule: the lcore that owns the context and the ring; no lock but rte_vhost's own, which
  * only rte_vhost's thread ever contends for.

@@ -40,6 +40,16 @@ deliver_to_queue(
 			n - sent);
 }
 
+/* Copied first: in a packet they lie at any address. */
+static uint32_t
+hash_bytes(const uint8_t *bytes, uint32_t len)
+{
+	uint64_t words[5] = {0};
+
+	memcpy(words, bytes, len);
+	return rte_hash_crc(words, sizeof(words), 0);
+}
+
 /* Of addresses and ports, where the first mbuf has them; 0 for anything else. */
 static uint32_t
 flow_hash(const struct rte_mbuf *m)
@@ -52,10 +62,10 @@ flow_hash(const struct rte_mbuf *m)
 	/* Ports of an option-less TCP or UDP header lie right behind the IP header. */
 	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
 		m->data_len >= sizeof(*eth) + sizeof(struct rte_ipv4_hdr) + 4)
-		return rte_hash_crc(l3 + offsetof(struct rte_ipv4_hdr, src_addr), 12, 0);
+		return hash_bytes(l3 + offsetof(struct rte_ipv4_hdr, src_addr), 12);
 	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) &&
 		m->data_len >= sizeof(*eth) + sizeof(struct rte_ipv6_hdr) + 4)
-		return rte_hash_crc(l3 + offsetof(struct rte_ipv6_hdr, src_addr), 36, 0);
+		return hash_bytes(l3 + offsetof(struct rte_ipv6_hdr, src_addr), 36);
 	return 0;
 }
 

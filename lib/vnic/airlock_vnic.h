@@ -84,6 +84,7 @@ struct airlock_vnic {
 	bool registered;
 	_Atomic uint64_t features;
 	_Atomic uint64_t nb_connects; /**< times that the VM came */
+	_Atomic uint64_t down_tsc; /**< when it went last; 0: never */
 	airlock_vnic_event_fn event;
 	void *arg;
 	TAILQ_ENTRY(airlock_vnic) next;

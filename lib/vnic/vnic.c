@@ -29,6 +29,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_log.h>
 #include <rte_string_fns.h>
@@ -45,6 +46,8 @@ RTE_LOG_REGISTER(vnic_logtype, airlock.vnic, INFO);
 #define NOT_OFFERED \
 	(RTE_BIT64(VIRTIO_NET_F_HOST_UFO) | RTE_BIT64(VIRTIO_NET_F_GUEST_UFO) | \
 		RTE_BIT64(VIRTIO_NET_F_HOST_ECN) | RTE_BIT64(VIRTIO_NET_F_GUEST_ECN))
+
+#define RECONNECT_SETTLE_MS 100
 
 static TAILQ_HEAD(, airlock_vnic) vnics = TAILQ_HEAD_INITIALIZER(vnics);
 static pthread_mutex_t vnics_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -125,6 +128,7 @@ device_destroy(int vid)
 	atomic_store_explicit(&vnic->vid, -1, memory_order_release);
 	atomic_store_explicit(&vnic->features, 0, memory_order_relaxed);
 	vnic->event(vnic, false, vnic->arg);
+	atomic_store_explicit(&vnic->down_tsc, rte_rdtsc(), memory_order_relaxed);
 	VNIC_LOG(INFO, "%s: down\n", vnic->name);
 }
 
@@ -271,11 +275,28 @@ airlock_vnic_start(struct airlock_vnic *vnic)
 	return rte_vhost_driver_start(vnic->path) < 0 ? -EIO : 0;
 }
 
+/*
+ * In client mode rte_vhost 22.11 goes on after device_destroy() to put the socket on the list of
+ * those to be connected again, and unregistering it in that moment leaves it there after it was
+ * freed. Nothing tells when the moment is over; it takes microseconds, but on a busy CPU longer.
+ */
+static void
+wait_for_reconnect(const struct airlock_vnic *vnic)
+{
+	uint64_t down_tsc = atomic_load_explicit(&vnic->down_tsc, memory_order_relaxed);
+	uint64_t settled_tsc = down_tsc + rte_get_tsc_hz() / 1000 * RECONNECT_SETTLE_MS;
+
+	while (!vnic->server && down_tsc != 0 && rte_rdtsc() < settled_tsc)
+		rte_delay_us_sleep(1000);
+}
+
 void
 airlock_vnic_stop(struct airlock_vnic *vnic)
 {
-	if (vnic->registered)
+	if (vnic->registered) {
+		wait_for_reconnect(vnic);
 		rte_vhost_driver_unregister(vnic->path);
+	}
 	vnic->registered = false;
 }
 

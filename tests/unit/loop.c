@@ -163,7 +163,7 @@ fill_defaults(void)
 			vm->conf.ring_size = LOOP_RING_SIZE;
 		if (vm->conf.mtu == 0)
 			vm->conf.mtu = conf->mtu;
-		snprintf(vm->path, sizeof(vm->path), "/tmp/airlock-test-%d-vm%u", getpid(), i);
+		snprintf(vm->path, sizeof(vm->path), "/tmp/at%d-vm%u", getpid(), i);
 		snprintf(vm->device, sizeof(vm->device), "net_virtio_user_loop%u", i);
 	}
 }

@@ -45,8 +45,8 @@ loop_add_vm(unsigned int idx)
 }
 
 /*
- * A virtio-user port tells the back end of all memory that the EAL knows, and DPDK 22.11 gives up at
- * what has no file descriptor of the EAL's, as the pool. A guest has no business with the pool
+ * A virtio-user port tells the back end of all memory that the EAL knows, and DPDK 22.11 gives up
+ * at what has no file descriptor of the EAL's, as the pool. A guest has no business with the pool
  * anyway, so it is out of the EAL's sight for that moment; only DMA maps would miss it.
  */
 static int

@@ -3,8 +3,8 @@
  */
 
 /*
- * Offloads: what a guest leaves undone is done by the time it reaches somebody who cannot do it, and
- * left alone where it can.
+ * Offloads: what a guest leaves undone is done by the time it reaches somebody who cannot do it,
+ * and left alone where it can.
  */
 
 #include <rte_ip.h>

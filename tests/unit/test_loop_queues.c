@@ -10,7 +10,7 @@
 #include "loop.h"
 
 #define NB_FLOWS   16
-#define NB_PACKETS 2000
+#define NB_PACKETS 640
 
 static const struct rte_ether_addr stranger = {{0x02, 0, 0, 0, 0, 0x99}};
 
@@ -59,7 +59,7 @@ inject_flows(unsigned int idx)
 }
 
 static int
-send_flows(unsigned int idx, const struct rte_ether_addr *dst)
+send_flows(unsigned int idx, const struct rte_ether_addr *dst, uint64_t *want)
 {
 	struct loop_packet packet = {.dst = *dst, .src = loop.vms[idx].mac};
 
@@ -68,7 +68,8 @@ send_flows(unsigned int idx, const struct rte_ether_addr *dst)
 		TEST_ASSERT_SUCCESS(
 			loop_send(idx, packet.flow % loop.vms[idx].conf.nb_queues, &packet),
 			"packet %u", packet.seq);
-		if (packet.seq % 32 == 31)
+		(*want)++;
+		if (packet.seq % 64 == 63)
 			TEST_ASSERT_SUCCESS(loop_wait(), "window");
 	}
 	return TEST_SUCCESS;
@@ -84,12 +85,10 @@ go_round(uint32_t queues)
 	TEST_ASSERT_SUCCESS(loop_wait(), "arrival");
 	TEST_ASSERT_SUCCESS(check_flows(&loop.vms[0].sink, &used), "wire to VM");
 	TEST_ASSERT_EQUAL(used, queues, "queues of VM 0");
-	TEST_ASSERT_SUCCESS(send_flows(0, &loop.vms[1].mac), "VM to VM");
-	loop.vms[1].want = NB_PACKETS;
+	TEST_ASSERT_SUCCESS(send_flows(0, &loop.vms[1].mac, &loop.vms[1].want), "VM to VM");
 	TEST_ASSERT_SUCCESS(loop_wait(), "arrival");
 	TEST_ASSERT_SUCCESS(check_flows(&loop.vms[1].sink, &used), "VM to VM");
-	TEST_ASSERT_SUCCESS(send_flows(1, &stranger), "VM to wire");
-	loop.wire_want = NB_PACKETS;
+	TEST_ASSERT_SUCCESS(send_flows(1, &stranger, &loop.wire_want), "VM to wire");
 	TEST_ASSERT_SUCCESS(loop_wait(), "arrival");
 	return loop_check();
 }

@@ -3,8 +3,8 @@
  */
 
 /*
- * What a guest may negotiate: ring layouts, who listens and who connects, large packets. Each variant
- * carries the same traffic in all directions.
+ * What a guest may negotiate: ring layouts, who listens and who connects, large packets. Each
+ * variant carries the same traffic in all directions.
  */
 
 #include "loop.h"

@@ -3,7 +3,8 @@
  */
 
 /*
- * The pool's file: made, found again, refused. What lies in it is tested in test_page.c and test_mempool.c.
+ * The pool's file: made, found again, refused. What lies in it is tested in test_page.c and
+ * test_mempool.c.
  */
 
 #include <fcntl.h>
