@@ -183,10 +183,22 @@ check_stages(const struct airlock_config *config, const struct daemon_lcores *lc
 	return 0;
 }
 
+/* As the ethdev library computes it. */
+static uint32_t
+max_mtu_of(const struct rte_eth_dev_info *info)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
+}
+
 static int
 check_port(const struct airlock_config_uplink *uplink, char error[static AIRLOCK_ERROR_MAX])
 {
 	struct rte_eth_dev_info info;
+	uint32_t max_mtu;
 
 	if (!rte_eth_dev_is_valid_port(uplink->port_id) ||
 		rte_eth_dev_info_get(uplink->port_id, &info) < 0) {
@@ -199,6 +211,13 @@ check_port(const struct airlock_config_uplink *uplink, char error[static AIRLOCK
 		snprintf(error, AIRLOCK_ERROR_MAX,
 			"%s: %u queues, expected 1 to %u, as port %u has", uplink->origin.text,
 			uplink->nb_queues, info.max_rx_queues, uplink->port_id);
+		return -1;
+	}
+	max_mtu = max_mtu_of(&info);
+	if (uplink->mtu > max_mtu) {
+		snprintf(error, AIRLOCK_ERROR_MAX,
+			"%s: mtu %u, expected at most %u, as port %u (%s) has", uplink->origin.text,
+			uplink->mtu, max_mtu, uplink->port_id, info.driver_name);
 		return -1;
 	}
 	/* The pool is mapped for DMA by virtual address; without an IOMMU that would hit

@@ -110,16 +110,41 @@ block_signals(sigset_t *signals)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Wait for a signal or until a point of the monotonic clock. Returns the signal, or -1. */
+static int
+wait_for_signal(const sigset_t *signals, const struct timespec *until)
+{
+	struct timespec now, left;
+	int sig;
+
+	/* Drivers use signals of their own, which end a wait early. */
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left.tv_sec = until->tv_sec - now.tv_sec;
+		left.tv_nsec = until->tv_nsec - now.tv_nsec;
+		if (left.tv_nsec < 0) {
+			left.tv_sec--;
+			left.tv_nsec += 1000000000;
+		}
+		if (left.tv_sec < 0)
+			return -1;
+		sig = sigtimedwait(signals, NULL, &left);
+	} while (sig < 0 && errno == EINTR);
+	return sig;
+}
+
 /* Once a second: links, and the table when it is due. Returns when told to stop. */
 static void
 wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *config,
 	const sigset_t *signals)
 {
-	struct timespec second = {.tv_sec = 1};
+	struct timespec tick;
 	uint32_t elapsed_s = 0;
 
+	clock_gettime(CLOCK_MONOTONIC, &tick);
+	tick.tv_sec++;
 	for (;;) {
-		int sig = sigtimedwait(signals, NULL, &second);
+		int sig = wait_for_signal(signals, &tick);
 
 		if (sig == SIGINT || sig == SIGTERM) {
 			DAEMON_LOG(NOTICE, "stopping on %s\n", strsignal(sig));
@@ -128,8 +153,9 @@ wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *co
 		if (sig == SIGHUP)
 			DAEMON_LOG(
 				NOTICE, "SIGHUP: nothing to do, the configuration is read once\n");
-		if (sig >= 0 || errno != EAGAIN)
+		if (sig >= 0)
 			continue;
+		tick.tv_sec++;
 		airlock_pipeline_poll(pipeline);
 		if (config->stats_s != 0 && ++elapsed_s % config->stats_s == 0)
 			airlock_table_print(pipeline, stdout);

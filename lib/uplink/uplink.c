@@ -17,12 +17,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -75,26 +71,25 @@ caps_of(uint64_t tx_offloads)
 	return caps;
 }
 
-/*
- * net_tap claims 1522 bytes but takes any frame that its buffers hold; the limit is the kernel
- * interface's, so an MTU beyond the claim is set there.
- */
-static bool
-mtu_is_kernels(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
+/* What to ask the port to do with packets that it sends. */
+static uint64_t
+tx_offloads_of(const struct rte_eth_dev_info *info)
 {
-	return info->if_index != 0 &&
-		info->max_rx_pktlen < uplink->max_frame_bytes + RTE_ETHER_CRC_LEN;
+	uint64_t offloads = TX_CSUM_OFFLOADS | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+	/* net_tap of DPDK 22.11 counts the Ethernet header into the MTU and refuses full segments. */
+	if (strcmp(info->driver_name, "net_tap") != 0)
+		offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+	return offloads & info->tx_offload_capa;
 }
 
 static int
 port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_conf conf = {
-		.rxmode.mtu = mtu_is_kernels(uplink, info) ? 0 : uplink->mtu,
+		.rxmode.mtu = uplink->mtu,
 		.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER,
-		.txmode.offloads = info->tx_offload_capa &
-			(TX_CSUM_OFFLOADS | RTE_ETH_TX_OFFLOAD_TCP_TSO |
-				RTE_ETH_TX_OFFLOAD_MULTI_SEGS),
+		.txmode.offloads = tx_offloads_of(info),
 	};
 
 	if (uplink->nb_rxq > 1 && info->flow_type_rss_offloads != 0) {
@@ -139,31 +134,12 @@ port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret
 	return 0;
 }
 
+/* A port without the notion takes what its buffers hold. */
 static int
-kernel_set_mtu(unsigned int if_index, uint16_t mtu)
+port_set_mtu(const struct airlock_uplink *uplink)
 {
-	struct ifreq ifr = {.ifr_mtu = mtu};
-	int fd, ret;
+	int ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
 
-	if (if_indextoname(if_index, ifr.ifr_name) == NULL)
-		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	ret = ioctl(fd, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int
-port_set_mtu(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
-{
-	int ret;
-
-	if (mtu_is_kernels(uplink, info))
-		return kernel_set_mtu(info->if_index, uplink->mtu);
-	ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
-	/* A port without the notion takes what its buffers hold. */
 	return ret == -ENOTSUP ? 0 : ret;
 }
 
@@ -180,7 +156,7 @@ port_setup(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf
 			rte_strerror(-ret));
 		return ret;
 	}
-	ret = port_set_mtu(uplink, info);
+	ret = port_set_mtu(uplink);
 	if (ret < 0) {
 		UPLINK_LOG(ERR, "port %u (%s): cannot set MTU %u: %s\n", uplink->port_id,
 			uplink->name, uplink->mtu, rte_strerror(-ret));
