@@ -77,7 +77,7 @@ tx_offloads_of(const struct rte_eth_dev_info *info)
 {
 	uint64_t offloads = TX_CSUM_OFFLOADS | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
-	/* net_tap of DPDK 22.11 counts the Ethernet header into the MTU and refuses full segments. */
+	/* net_tap of DPDK 22.11 counts the Ethernet header into the MTU: no full segment passes. */
 	if (strcmp(info->driver_name, "net_tap") != 0)
 		offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 	return offloads & info->tx_offload_capa;
