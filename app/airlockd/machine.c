@@ -183,22 +183,11 @@ check_stages(const struct airlock_config *config, const struct daemon_lcores *lc
 	return 0;
 }
 
-/* As the ethdev library computes it. */
-static uint32_t
-max_mtu_of(const struct rte_eth_dev_info *info)
-{
-	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-
-	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
-		overhead = info->max_rx_pktlen - info->max_mtu;
-	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
-}
-
 static int
 check_port(const struct airlock_config_uplink *uplink, char error[static AIRLOCK_ERROR_MAX])
 {
 	struct rte_eth_dev_info info;
-	uint32_t max_mtu;
+	uint16_t max_mtu;
 
 	if (!rte_eth_dev_is_valid_port(uplink->port_id) ||
 		rte_eth_dev_info_get(uplink->port_id, &info) < 0) {
@@ -213,7 +202,7 @@ check_port(const struct airlock_config_uplink *uplink, char error[static AIRLOCK
 			uplink->nb_queues, info.max_rx_queues, uplink->port_id);
 		return -1;
 	}
-	max_mtu = max_mtu_of(&info);
+	max_mtu = airlock_uplink_max_mtu(&info);
 	if (uplink->mtu > max_mtu) {
 		snprintf(error, AIRLOCK_ERROR_MAX,
 			"%s: mtu %u, expected at most %u, as port %u (%s) has", uplink->origin.text,

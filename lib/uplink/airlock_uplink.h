@@ -70,6 +70,9 @@ struct airlock_uplink_hw_stats {
 /** Pages that a frame needs for an MTU: 1, 2 or 4. */
 uint32_t airlock_uplink_frame_pages(uint16_t mtu);
 
+/** Largest MTU that a port can be given, bytes. @param info  the port's */
+uint16_t airlock_uplink_max_mtu(const struct rte_eth_dev_info *info);
+
 /**
  * Configure a port; it does not receive yet.
  *

@@ -17,8 +17,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -71,6 +75,26 @@ caps_of(uint64_t tx_offloads)
 	return caps;
 }
 
+/* As the ethdev library computes it. */
+static uint16_t
+claimed_mtu(const struct rte_eth_dev_info *info)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
+}
+
+uint16_t
+airlock_uplink_max_mtu(const struct rte_eth_dev_info *info)
+{
+	/* It claims 1514 bytes and takes what its rings' frames hold; the MTU is the kernel's. */
+	if (strcmp(info->driver_name, "net_af_packet") == 0)
+		return AIRLOCK_UPLINK_MAX_MTU;
+	return claimed_mtu(info);
+}
+
 /* What to ask the port to do with packets that it sends. */
 static uint64_t
 tx_offloads_of(const struct rte_eth_dev_info *info)
@@ -87,7 +111,7 @@ static int
 port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_conf conf = {
-		.rxmode.mtu = uplink->mtu,
+		.rxmode.mtu = RTE_MIN(uplink->mtu, claimed_mtu(info)),
 		.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER,
 		.txmode.offloads = tx_offloads_of(info),
 	};
@@ -134,12 +158,31 @@ port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret
 	return 0;
 }
 
-/* A port without the notion takes what its buffers hold. */
 static int
-port_set_mtu(const struct airlock_uplink *uplink)
+kernel_set_mtu(unsigned int if_index, uint16_t mtu)
 {
-	int ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
+	struct ifreq ifr = {.ifr_mtu = mtu};
+	int fd, ret;
 
+	if (if_indextoname(if_index, ifr.ifr_name) == NULL)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int
+port_set_mtu(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
+{
+	int ret;
+
+	if (uplink->mtu > claimed_mtu(info))
+		return kernel_set_mtu(info->if_index, uplink->mtu);
+	ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
+	/* A port without the notion takes what its buffers hold. */
 	return ret == -ENOTSUP ? 0 : ret;
 }
 
@@ -156,7 +199,7 @@ port_setup(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf
 			rte_strerror(-ret));
 		return ret;
 	}
-	ret = port_set_mtu(uplink);
+	ret = port_set_mtu(uplink, info);
 	if (ret < 0) {
 		UPLINK_LOG(ERR, "port %u (%s): cannot set MTU %u: %s\n", uplink->port_id,
 			uplink->name, uplink->mtu, rte_strerror(-ret));
