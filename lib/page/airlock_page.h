@@ -7,20 +7,33 @@
 
 /**
  * @file
- * States of the pool's pages: who may write a page now, changed by one function per transition.
+ * States of the pool's pages: who may read and write a page now, and whose data is in it; changed by
+ * one function per transition.
  *
  * A packet takes a frame, which is one page of 4 KiB or, for jumbo frames, 2^n of them; the pages
- * of a frame share its state. The way of a frame is FREE -> CARD -> HOST -> FREE:
+ * of a frame share its state.
  *
- *     airlock_page_take()     FREE -> CARD          the mempool driver, when it hands a frame out
- *     airlock_page_receive()  CARD -> HOST          whoever gets a filled frame from a device
- *     airlock_page_give()     CARD or HOST -> FREE  the mempool driver, when a frame comes back
+ *     airlock_page_take()      FREE -> CARD               the mempool driver hands a frame out
+ *     airlock_page_receive()   CARD -> HOST               a device filled it
+ *     airlock_page_give()      CARD, HOST, UNMAPPING -> FREE    the mempool driver gets it back
+ *     airlock_page_lease()     HOST -> LEASED(vm)         before it is mapped for the VM
+ *     airlock_page_release()   LEASED(vm) -> RELEASED(vm) the VM posted it again
+ *     airlock_page_renew()     RELEASED(vm) -> LEASED(vm) a packet was copied into it for the VM
+ *     airlock_page_withdraw()  LEASED(vm), RELEASED(vm) -> UNMAPPING(vm)   before it is unmapped
  *
  * A frame that waits for transmission stays HOST: the card reads it but does not write it.
  *
- * Thread rule: the state of a frame is written by the thread that holds the frame's mbuf, and read
- * by anybody. Two threads never hold one frame, so there is no race to win; a transition from the
- * wrong state is a fault of the program and is counted, not repaired.
+ * A VM goes by a tag, a number that no other window ever had or will have: not by its place in a
+ * table, which another VM may have next. While a frame is LEASED, RELEASED or UNMAPPING its tag
+ * names the VM that holds it. Otherwise the tag says whose bytes are in it: of that VM alone, or
+ * AIRLOCK_PAGE_NOBODY, which is to say of anybody. A frame is scrubbed before it is leased to a VM
+ * of another tag.
+ *
+ * Thread rule: the word of a frame is written by the thread that holds the frame's mbuf, and read
+ * by anybody; of a LEASED or RELEASED frame, by the lcore that owns the RX ring in which it went to
+ * the VM, or by control while no lcore can have that ring. Two threads never hold one frame, so
+ * there is no race to win; a transition from the wrong state is a fault of the program and is
+ * counted, not repaired.
  */
 
 #include <stdatomic.h>
@@ -36,23 +49,41 @@
 #define AIRLOCK_PAGE_SIZE  4096
 #define AIRLOCK_PAGE_SHIFT 12
 
-/** Who may write a frame. */
+/** Owner of bytes that may be anybody's. */
+#define AIRLOCK_PAGE_NOBODY 0
+/** Tags of VMs: 1 to this. */
+#define AIRLOCK_PAGE_MAX_TAG 0xffffff
+
+/** Who may read and write a frame. */
 enum airlock_page_state {
 	AIRLOCK_PAGE_FREE, /**< nobody: it lies in the mempool */
 	AIRLOCK_PAGE_CARD, /**< a device: it is in an RX ring, or is being filled */
 	AIRLOCK_PAGE_HOST, /**< airlock: it holds a packet */
+	AIRLOCK_PAGE_LEASED, /**< a VM: it holds a packet for it, and is mapped for it */
+	AIRLOCK_PAGE_RELEASED, /**< a VM: it gave the frame back, which is still mapped for it */
+	AIRLOCK_PAGE_UNMAPPING, /**< a VM, until its agent has unmapped the frame */
 	AIRLOCK_PAGE_STATES,
 };
 
-/** States of all frames of a pool. Fields but *states* and *violations* never change once live. */
+/** Frames of one mempool: neighbours. */
+struct airlock_page_partition {
+	char name[RTE_MEMPOOL_NAMESIZE]; /**< of the mempool */
+	uint32_t first_frame;
+	uint32_t nb_frames;
+};
+
+/** States of all frames of a pool. What is not _Atomic never changes once live. */
 struct airlock_page_table {
 	uintptr_t base; /**< address of frame 0 */
 	uint32_t nb_frames;
 	uint32_t frame_shift; /**< log2 of a frame's bytes */
-	bool live; /**< false while the mempool is being filled for the first time */
+	bool live; /**< false while the mempools are being filled for the first time */
+	_Atomic uint32_t last_tag; /**< given out last */
 	_Atomic uint64_t violations; /**< transitions from a wrong state; written by any lcore */
-	_Atomic uint8_t *states; /**< nb_frames of enum airlock_page_state */
-	char name[RTE_MEMPOOL_NAMESIZE];
+	_Atomic uint32_t *words; /**< nb_frames: a state in the low byte, a tag above it */
+	struct rte_mbuf **mbufs; /**< nb_frames: each frame's, for good; NULL if it has none */
+	uint32_t nb_partitions;
+	struct airlock_page_partition *partitions;
 	TAILQ_ENTRY(airlock_page_table) next;
 };
 
@@ -60,22 +91,39 @@ struct airlock_page_table {
 const char *airlock_page_state_name(enum airlock_page_state state);
 
 /**
- * Create a table, all frames FREE, that the mempool driver finds by its name.
+ * Create a table, all frames FREE, that the mempool driver finds by its partitions' names.
  *
- * @param name         the mempool's name
- * @param base         address of frame 0
- * @param nb_frames    1 or more
- * @param frame_shift  12 or more
+ * @param base           address of frame 0
+ * @param nb_frames      1 or more
+ * @param frame_shift    12 or more
+ * @param partitions     neighbours from frame 0 on; frames behind the last one are in no mempool and
+ *                       stay HOST. Copied.
+ * @param nb_partitions  1 or more
  * @return the table, to be given to airlock_page_table_destroy(); NULL with rte_errno ENOMEM
  */
-struct airlock_page_table *airlock_page_table_create(
-	const char *name, void *base, uint32_t nb_frames, uint32_t frame_shift);
+struct airlock_page_table *airlock_page_table_create(void *base, uint32_t nb_frames,
+	uint32_t frame_shift, const struct airlock_page_partition *partitions,
+	uint32_t nb_partitions);
 
-/** Destroy; the mempool must be gone. NULL is ignored. */
+/** Destroy; the mempools must be gone. NULL is ignored. */
 void airlock_page_table_destroy(struct airlock_page_table *table);
 
-/** The table made for a mempool. @return NULL with rte_errno ENOENT */
-struct airlock_page_table *airlock_page_table_find(const char *name);
+/**
+ * The table made for a mempool.
+ *
+ * @param name       the mempool's
+ * @param partition  receives the mempool's partition; may be NULL
+ * @return the table; NULL with rte_errno ENOENT
+ */
+struct airlock_page_table *airlock_page_table_find(
+	const char *name, const struct airlock_page_partition **partition);
+
+/**
+ * A tag that this table never gave out before. Any thread.
+ *
+ * @return 1 to AIRLOCK_PAGE_MAX_TAG; 0 when they have run out, after 16 million windows
+ */
+uint32_t airlock_page_new_tag(struct airlock_page_table *table);
 
 /** Count frames by state. Any thread; exact while the lcores rest. */
 void airlock_page_table_count(
@@ -93,77 +141,166 @@ airlock_page_frame(const struct airlock_page_table *table, const void *buf_addr)
 	return frame < table->nb_frames ? (uint32_t)frame : UINT32_MAX;
 }
 
+/** Address of a frame. @param frame less than nb_frames */
+static inline void *
+airlock_page_addr(const struct airlock_page_table *table, uint32_t frame)
+{
+	return (void *)(table->base + ((uintptr_t)frame << table->frame_shift));
+}
+
+static inline uint32_t
+airlock_page_word(enum airlock_page_state state, uint32_t tag)
+{
+	return (uint32_t)state | tag << 8;
+}
+
+/** State and tag of a frame. Any thread. */
+static inline uint32_t
+airlock_page_word_get(const struct airlock_page_table *table, uint32_t frame)
+{
+	return atomic_load_explicit(&table->words[frame], memory_order_relaxed);
+}
+
 /** State of a frame. Any thread. */
 static inline enum airlock_page_state
 airlock_page_state_get(const struct airlock_page_table *table, uint32_t frame)
 {
-	return atomic_load_explicit(&table->states[frame], memory_order_relaxed);
+	return airlock_page_word_get(table, frame) & 0xff;
 }
 
-/**
- * Set the state of the frame of *m*.
- *
- * @return the state it had; *state* itself for a buffer of a foreign mempool
- */
-static inline uint8_t
-airlock_page_set(
-	struct airlock_page_table *table, const struct rte_mbuf *m, uint8_t state, uint8_t foreign)
+/** Tag of a frame. Any thread. */
+static inline uint32_t
+airlock_page_tag_get(const struct airlock_page_table *table, uint32_t frame)
 {
-	uint32_t frame = airlock_page_frame(table, m->buf_addr);
-	uint8_t before;
+	return airlock_page_word_get(table, frame) >> 8;
+}
 
-	if (unlikely(frame == UINT32_MAX))
-		return foreign;
-	before = atomic_load_explicit(&table->states[frame], memory_order_relaxed);
-	atomic_store_explicit(&table->states[frame], state, memory_order_relaxed);
-	return before;
+static inline void
+airlock_page_word_set(struct airlock_page_table *table, uint32_t frame, uint32_t word)
+{
+	atomic_store_explicit(&table->words[frame], word, memory_order_relaxed);
 }
 
 /** FREE -> CARD. @param mbufs n of the pool's own, single */
 static inline void
 airlock_page_take(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
 {
-	uint8_t wrong = 0;
+	uint32_t wrong = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		wrong |= airlock_page_set(table, mbufs[i], AIRLOCK_PAGE_CARD, AIRLOCK_PAGE_FREE) ^
-			AIRLOCK_PAGE_FREE;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame = airlock_page_frame(table, mbufs[i]->buf_addr);
+		uint32_t word = airlock_page_word_get(table, frame);
+
+		wrong |= (word & 0xff) ^ AIRLOCK_PAGE_FREE;
+		airlock_page_word_set(table, frame, (word & ~0xffu) | AIRLOCK_PAGE_CARD);
+	}
 	if (unlikely(wrong != 0))
 		airlock_page_violation(table);
 }
 
-/** CARD or HOST -> FREE. @param mbufs n of the pool's own, single */
+/**
+ * CARD, HOST or UNMAPPING -> FREE. What comes from UNMAPPING holds bytes of that VM alone, what
+ * comes from elsewhere may hold anybody's.
+ *
+ * @param mbufs n of the pool's own, single
+ */
 static inline void
 airlock_page_give(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
 {
-	uint8_t wrong = 0;
+	bool wrong = false;
 
-	for (uint32_t i = 0; i < n; i++)
-		wrong |= airlock_page_set(table, mbufs[i], AIRLOCK_PAGE_FREE, AIRLOCK_PAGE_CARD) ==
-			AIRLOCK_PAGE_FREE;
-	if (unlikely(wrong != 0))
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame = airlock_page_frame(table, mbufs[i]->buf_addr);
+		uint32_t word = airlock_page_word_get(table, frame);
+		uint32_t state = word & 0xff;
+
+		wrong |= state == AIRLOCK_PAGE_FREE || state == AIRLOCK_PAGE_LEASED ||
+			state == AIRLOCK_PAGE_RELEASED;
+		airlock_page_word_set(table, frame,
+			state == AIRLOCK_PAGE_UNMAPPING ? (word & ~0xffu) | AIRLOCK_PAGE_FREE
+							: AIRLOCK_PAGE_FREE);
+	}
+	if (unlikely(wrong))
 		airlock_page_violation(table);
+}
+
+/** CARD -> HOST of one mbuf. @return not 0: it was in a wrong state */
+static inline uint32_t
+airlock_page_receive_one(struct airlock_page_table *table, const struct rte_mbuf *m)
+{
+	uint32_t frame = airlock_page_frame(table, m->buf_addr);
+	uint32_t word;
+
+	if (unlikely(frame == UINT32_MAX))
+		return 0;
+	word = airlock_page_word_get(table, frame);
+	airlock_page_word_set(table, frame, (word & ~0xffu) | AIRLOCK_PAGE_HOST);
+	return (word & 0xff) ^ AIRLOCK_PAGE_CARD;
 }
 
 /** CARD -> HOST. @param mbufs n packets, single or chains; buffers of other mempools are ignored */
 static inline void
 airlock_page_receive(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
 {
-	uint8_t wrong = 0;
+	uint32_t wrong = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = mbufs[i];
 
-		wrong |= airlock_page_set(table, m, AIRLOCK_PAGE_HOST, AIRLOCK_PAGE_CARD) ^
-			AIRLOCK_PAGE_CARD;
+		wrong |= airlock_page_receive_one(table, m);
 		if (likely(m->nb_segs == 1))
 			continue;
 		for (m = m->next; m != NULL; m = m->next)
-			wrong |= airlock_page_set(table, m, AIRLOCK_PAGE_HOST, AIRLOCK_PAGE_CARD) ^
-				AIRLOCK_PAGE_CARD;
+			wrong |= airlock_page_receive_one(table, m);
 	}
 	if (unlikely(wrong != 0))
 		airlock_page_violation(table);
+}
+
+/** From one word to another. */
+static inline void
+airlock_page_move(struct airlock_page_table *table, uint32_t frame, uint32_t from, uint32_t to)
+{
+	if (unlikely(airlock_page_word_get(table, frame) != from))
+		airlock_page_violation(table);
+	airlock_page_word_set(table, frame, to);
+}
+
+/** HOST -> LEASED(tag); what of another's bytes is in the frame must have been scrubbed. */
+static inline void
+airlock_page_lease(struct airlock_page_table *table, uint32_t frame, uint32_t tag)
+{
+	if (unlikely(airlock_page_state_get(table, frame) != AIRLOCK_PAGE_HOST))
+		airlock_page_violation(table);
+	airlock_page_word_set(table, frame, airlock_page_word(AIRLOCK_PAGE_LEASED, tag));
+}
+
+/** LEASED(tag) -> RELEASED(tag). */
+static inline void
+airlock_page_release(struct airlock_page_table *table, uint32_t frame, uint32_t tag)
+{
+	airlock_page_move(table, frame, airlock_page_word(AIRLOCK_PAGE_LEASED, tag),
+		airlock_page_word(AIRLOCK_PAGE_RELEASED, tag));
+}
+
+/** RELEASED(tag) -> LEASED(tag). */
+static inline void
+airlock_page_renew(struct airlock_page_table *table, uint32_t frame, uint32_t tag)
+{
+	airlock_page_move(table, frame, airlock_page_word(AIRLOCK_PAGE_RELEASED, tag),
+		airlock_page_word(AIRLOCK_PAGE_LEASED, tag));
+}
+
+/** LEASED(tag) or RELEASED(tag) -> UNMAPPING(tag). */
+static inline void
+airlock_page_withdraw(struct airlock_page_table *table, uint32_t frame, uint32_t tag)
+{
+	uint32_t word = airlock_page_word_get(table, frame);
+
+	if (unlikely(word != airlock_page_word(AIRLOCK_PAGE_LEASED, tag) &&
+		    word != airlock_page_word(AIRLOCK_PAGE_RELEASED, tag)))
+		airlock_page_violation(table);
+	airlock_page_word_set(table, frame, airlock_page_word(AIRLOCK_PAGE_UNMAPPING, tag));
 }
 
 #endif /* AIRLOCK_PAGE_H */

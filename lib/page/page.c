@@ -9,7 +9,7 @@
  * A table is made before its mempool, and the mempool driver finds it by the mempool's name: the
  * mbuf library creates the mempool and leaves no way to hand the driver an argument.
  *
- * One byte a frame, so that 64 neighbouring frames share one cache line and no other.
+ * One word a frame, state and tag together, so that both change in one store.
  *
  * Thread rule: the list of tables is changed by the main thread alone, while no mempool is created.
  */
@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include <rte_errno.h>
-#include <rte_string_fns.h>
 
 #include "airlock_page.h"
 
@@ -27,6 +26,9 @@ static const char *const state_names[] = {
 	[AIRLOCK_PAGE_FREE] = "free",
 	[AIRLOCK_PAGE_CARD] = "card",
 	[AIRLOCK_PAGE_HOST] = "host",
+	[AIRLOCK_PAGE_LEASED] = "leased",
+	[AIRLOCK_PAGE_RELEASED] = "released",
+	[AIRLOCK_PAGE_UNMAPPING] = "unmapping",
 };
 static_assert(RTE_DIM(state_names) == AIRLOCK_PAGE_STATES, "every state has a name");
 
@@ -38,29 +40,54 @@ airlock_page_state_name(enum airlock_page_state state)
 	return state_names[state];
 }
 
-struct airlock_page_table *
-airlock_page_table_create(const char *name, void *base, uint32_t nb_frames, uint32_t frame_shift)
+static void
+table_free(struct airlock_page_table *table)
 {
-	size_t bytes = RTE_ALIGN_CEIL((size_t)nb_frames, RTE_CACHE_LINE_SIZE);
+	free(table->partitions);
+	free(table->mbufs);
+	free((void *)table->words);
+	free(table);
+}
+
+/* Frames that no partition has are airlock's own. */
+static void
+words_init(struct airlock_page_table *table)
+{
+	const struct airlock_page_partition *last = &table->partitions[table->nb_partitions - 1];
+
+	for (uint32_t i = 0; i < table->nb_frames; i++)
+		airlock_page_word_set(table, i,
+			i < last->first_frame + last->nb_frames ? AIRLOCK_PAGE_FREE
+								: AIRLOCK_PAGE_HOST);
+}
+
+struct airlock_page_table *
+airlock_page_table_create(void *base, uint32_t nb_frames, uint32_t frame_shift,
+	const struct airlock_page_partition *partitions, uint32_t nb_partitions)
+{
+	size_t bytes = RTE_ALIGN_CEIL(nb_frames * sizeof(uint32_t), RTE_CACHE_LINE_SIZE);
 	struct airlock_page_table *table;
 
 	table = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP(sizeof(*table)));
 	if (table == NULL)
 		goto no_table;
 	memset(table, 0, sizeof(*table));
-	table->states = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
-	if (table->states == NULL)
+	table->words = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
+	table->mbufs = calloc(nb_frames, sizeof(table->mbufs[0]));
+	table->partitions = calloc(nb_partitions, sizeof(partitions[0]));
+	if (table->words == NULL || table->mbufs == NULL || table->partitions == NULL)
 		goto free_table;
-	memset((void *)table->states, AIRLOCK_PAGE_FREE, bytes);
+	memcpy(table->partitions, partitions, nb_partitions * sizeof(partitions[0]));
+	table->nb_partitions = nb_partitions;
 	table->base = (uintptr_t)base;
 	table->nb_frames = nb_frames;
 	table->frame_shift = frame_shift;
-	rte_strscpy(table->name, name, sizeof(table->name));
+	words_init(table);
 	TAILQ_INSERT_TAIL(&tables, table, next);
 	return table;
 
 free_table:
-	free(table);
+	table_free(table);
 no_table:
 	rte_errno = ENOMEM;
 	return NULL;
@@ -72,21 +99,38 @@ airlock_page_table_destroy(struct airlock_page_table *table)
 	if (table == NULL)
 		return;
 	TAILQ_REMOVE(&tables, table, next);
-	free((void *)table->states);
-	free(table);
+	table_free(table);
 }
 
 struct airlock_page_table *
-airlock_page_table_find(const char *name)
+airlock_page_table_find(const char *name, const struct airlock_page_partition **partition)
 {
 	struct airlock_page_table *table;
 
 	TAILQ_FOREACH (table, &tables, next) {
-		if (strcmp(table->name, name) == 0)
+		for (uint32_t i = 0; i < table->nb_partitions; i++) {
+			if (strcmp(table->partitions[i].name, name) != 0)
+				continue;
+			if (partition != NULL)
+				*partition = &table->partitions[i];
 			return table;
+		}
 	}
 	rte_errno = ENOENT;
 	return NULL;
+}
+
+uint32_t
+airlock_page_new_tag(struct airlock_page_table *table)
+{
+	uint32_t tag = atomic_load_explicit(&table->last_tag, memory_order_relaxed);
+
+	do {
+		if (tag == AIRLOCK_PAGE_MAX_TAG)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&table->last_tag, &tag, tag + 1, memory_order_relaxed, memory_order_relaxed));
+	return tag + 1;
 }
 
 void

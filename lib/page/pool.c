@@ -23,6 +23,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_memory.h>
+#include <rte_string_fns.h>
 
 #include "airlock_pool.h"
 #include "pool_file.h"
@@ -104,6 +105,7 @@ pool_mempool_create(const struct airlock_pool *pool, const struct airlock_pool_c
 struct airlock_pool *
 airlock_pool_create(const struct airlock_pool_conf *conf)
 {
+	struct airlock_page_partition partition = {0};
 	struct airlock_pool *pool;
 	int err;
 
@@ -126,9 +128,10 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 	err = pool_register(&pool->file);
 	if (err < 0)
 		goto close_file;
-	pool->table = airlock_page_table_create(conf->name, pool->file.base,
-		conf->nb_pages / conf->frame_pages,
-		AIRLOCK_PAGE_SHIFT + rte_log2_u32(conf->frame_pages));
+	rte_strscpy(partition.name, conf->name, sizeof(partition.name));
+	partition.nb_frames = conf->nb_pages / conf->frame_pages;
+	pool->table = airlock_page_table_create(pool->file.base, partition.nb_frames,
+		AIRLOCK_PAGE_SHIFT + rte_log2_u32(conf->frame_pages), &partition, 1);
 	if (pool->table == NULL) {
 		err = -ENOMEM;
 		goto unregister;

@@ -48,7 +48,7 @@ page_alloc(struct rte_mempool *mp)
 	pm = rte_zmalloc_socket("airlock_page", sizeof(*pm), RTE_CACHE_LINE_SIZE, mp->socket_id);
 	if (pm == NULL)
 		return -ENOMEM;
-	pm->table = airlock_page_table_find(mp->name);
+	pm->table = airlock_page_table_find(mp->name, NULL);
 	if (pm->table == NULL) {
 		err = -ENOENT;
 		goto free_pm;

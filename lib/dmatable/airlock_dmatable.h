@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef AIRLOCK_DMATABLE_H
+#define AIRLOCK_DMATABLE_H
+
+/**
+ * @file
+ * A VM's DMA table: which frames of the pool are mapped for the VM, and the socket by which its
+ * window comes and goes.
+ *
+ * Frames are mapped at once, by an lcore, and unmapped later, in batches, by the unmap thread, which
+ * asks the VM's agent and gives the frames back to their mempool when the agent has answered.
+ *
+ * Thread rule: as each function says. A table that is up may go down at any moment; what an lcore
+ * began with it in an iteration it may finish, because the event callback waits for the lcores.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <airlock_page.h>
+#include <airlock_pool.h>
+#include <airlock_stats.h>
+
+/** RX rings of a VM at most, each with its own lcore. */
+#define AIRLOCK_DMATABLE_MAX_QUEUES 16
+/** Bytes of a name and of a socket's path, with the terminating zero. */
+#define AIRLOCK_DMATABLE_NAME_MAX 32
+#define AIRLOCK_DMATABLE_PATH_MAX 108
+
+struct airlock_dmatable;
+
+/** Neighbouring frames. */
+struct airlock_run {
+	uint32_t first_frame;
+	uint32_t nb_frames; /**< 1 or more */
+};
+
+/** What a guest does that touches a frame that is not mapped for it. */
+enum airlock_stray {
+	AIRLOCK_STRAY_STALL, /**< it waits until the frame becomes its own */
+	AIRLOCK_STRAY_KILL, /**< it gets SIGBUS, where the kernel can (Linux 6.6) */
+};
+
+/** A window, as the one who serves the ring needs it. */
+struct airlock_window_place {
+	uint64_t base; /**< its address in the VMM */
+	uint64_t bytes;
+	bool in_process; /**< the guest's descriptors hold addresses of the VMM */
+	uint32_t tag; /**< of this window's frames (airlock_page.h) */
+};
+
+/**
+ * The window came (the place) or went (NULL). In the unmap thread.
+ *
+ * When it has gone, the callee must not return before no lcore is in a burst with this table:
+ * afterwards all its frames are taken back.
+ */
+typedef void (*airlock_dmatable_event_fn)(
+	struct airlock_dmatable *table, const struct airlock_window_place *place, void *arg);
+
+struct airlock_dmatable_conf {
+	const char *name; /**< the VM's, for logs */
+	const char *path; /**< of the window socket */
+	struct airlock_pool *pool;
+	enum airlock_stray stray;
+	airlock_dmatable_event_fn event;
+	void *arg; /**< for *event* */
+};
+
+/** Counters of a table; see airlock_dmatable_stats(). */
+struct airlock_dmatable_stats {
+	bool up;
+	uint32_t tag; /**< of the window that is up */
+	int pid; /**< of the VMM; 0 while down */
+	uint32_t held; /**< frames LEASED, RELEASED or UNMAPPING */
+	uint32_t quarantined; /**< of these, frames of windows that are gone but perhaps not dark */
+	uint64_t mapped; /**< frames, ever */
+	uint64_t map_calls; /**< runs */
+	uint64_t map_tsc; /**< cycles spent mapping */
+	uint64_t map_errors;
+	uint64_t unmapped; /**< frames, ever */
+	uint64_t unmap_runs;
+	uint64_t unmap_requests;
+	uint64_t unmap_tsc; /**< cycles from request to answer, summed over requests */
+	uint64_t nb_windows; /**< times that an agent handed over a window */
+	uint64_t refused; /**< agents turned away */
+	uint64_t strays; /**< faults on frames that are not the VM's */
+};
+
+/** An RX ring's counters; the lcore that owns the ring writes them. */
+struct airlock_dmatable_queue {
+	_Atomic uint64_t mapped;
+	_Atomic uint64_t map_calls;
+	_Atomic uint64_t map_tsc;
+	_Atomic uint64_t map_errors;
+	_Atomic uint64_t renewed; /**< kept for other lib's use: frames that took a copy */
+} __rte_cache_aligned;
+
+/**
+ * Create a table, without a socket yet.
+ *
+ * @return the table, to be given to airlock_dmatable_destroy(); NULL with rte_errno EINVAL or ENOMEM
+ */
+struct airlock_dmatable *airlock_dmatable_create(const struct airlock_dmatable_conf *conf);
+
+/**
+ * Listen for the agent. The first table's start starts the unmap thread.
+ *
+ * @return 0; -EADDRINUSE (somebody listens there, or it is no socket); or what socket(2), bind(2) or
+ *         listen(2) said
+ */
+int airlock_dmatable_start(struct airlock_dmatable *table);
+
+/**
+ * Stop: the agent is asked to unmap all, its answer is awaited for up to *wait_ms*, then the
+ * connection is closed; *event* is called if the window was there. Frames that were not confirmed
+ * to be dark stay UNMAPPING, and go back to the mempool when the VMM is dead or its page table
+ * shows them gone: the unmap thread goes on looking. Main thread.
+ */
+void airlock_dmatable_stop(struct airlock_dmatable *table, uint32_t wait_ms);
+
+/** Stop if it was not stopped, and free. NULL is ignored. The last one ends the unmap thread. */
+void airlock_dmatable_destroy(struct airlock_dmatable *table);
+
+/** Whether frames can be mapped now. Any thread. */
+bool airlock_dmatable_is_up(const struct airlock_dmatable *table);
+
+/**
+ * Map frames for the VM. The lcore that owns the RX ring.
+ *
+ * @param queue_id  the RX ring, less than AIRLOCK_DMATABLE_MAX_QUEUES
+ * @param runs      n runs; their frames are LEASED to the table's tag
+ * @return runs mapped, from the first on. With less than n the window is going, or the kernel
+ *         refused (counted): frames of the others are not mapped, but a part of the first of them
+ *         may be; all of these are to be withdrawn and given back by airlock_dmatable_unmap()
+ */
+uint16_t airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
+	const struct airlock_run *runs, uint16_t n);
+
+/**
+ * Have frames unmapped and given back to their mempool. The lcore that owns the RX ring, or
+ * control while no lcore can have it.
+ *
+ * @param frames  n frames, LEASED or RELEASED to the table's tag: they become UNMAPPING. In any
+ *                order: the unmap thread sorts them and merges neighbours
+ */
+void airlock_dmatable_unmap(
+	struct airlock_dmatable *table, uint16_t queue_id, const uint32_t *frames, uint32_t n);
+
+/**
+ * Take back every frame that is LEASED or RELEASED to the window. Control, while no lcore has a ring
+ * of this VM.
+ */
+void airlock_dmatable_unmap_all(struct airlock_dmatable *table);
+
+/** Frames that the VM holds: LEASED, RELEASED or UNMAPPING. Any thread. */
+uint32_t airlock_dmatable_held(const struct airlock_dmatable *table);
+
+/** Read the counters. Any thread. */
+void airlock_dmatable_stats(
+	const struct airlock_dmatable *table, struct airlock_dmatable_stats *stats);
+
+/** What airlock_dmatable_verify() found wrong first. */
+struct airlock_dmatable_fault {
+	uint32_t page; /**< of the pool */
+	enum airlock_page_state state; /**< what the page table says */
+	uint32_t tag;
+	bool present; /**< what the VMM's page table says */
+};
+
+/**
+ * Hold the page table against the VMM's own (/proc/PID/pagemap): a page that is present there must
+ * be LEASED, RELEASED or UNMAPPING to this window, and one that is LEASED must be present. Control;
+ * exact while the lcores rest: while they run, a page that differs is looked at again.
+ *
+ * @param fault  receives the first page that differs; may be NULL
+ * @return pages that differ, 0 also for a table that is down; -EACCES: the VMM's page table may not
+ *         be read
+ */
+int airlock_dmatable_verify(struct airlock_dmatable *table, struct airlock_dmatable_fault *fault);
+
+#endif /* AIRLOCK_DMATABLE_H */
