@@ -108,7 +108,10 @@ struct airlock_window_refused {
 	char text[AIRLOCK_WINDOW_TEXT_MAX]; /**< one line, zero-terminated */
 };
 
-/** First page of the pool's last frame, in a pool that VMs map: what they cannot ask a socket. */
+/**
+ * Start of the pool's last page, in a pool that VMs map: what a guest in a VM cannot ask a socket.
+ * The whole frame of that page is airlock's; it is mapped read-only for every VM.
+ */
 #define AIRLOCK_WINDOW_HEADER_MAGIC 0x574b434f4c524941 /* "AIRLOCKW" */
 
 struct airlock_window_header {
