@@ -52,6 +52,8 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 		.nb_pages = daemon_pool->nb_pages,
 		.frame_pages = daemon_pool->frame_pages,
 		.socket_id = daemon_pool->socket_id,
+		.nb_partitions = daemon_pool->nb_partitions,
+		.header = daemon_pool->windows,
 	};
 	struct airlock_pool *pool = airlock_pool_create(&conf);
 
@@ -103,6 +105,10 @@ add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 			.uplink_id = from->uplink_id,
 			.antispoof = from->antispoof,
 			.storm_pps = from->storm_pps,
+			.deliver = from->deliver,
+			.window = from->window,
+			.quota_pages = from->quota_pages,
+			.stray = from->stray,
 		};
 		int ret = airlock_pipeline_add_vm(pipeline, &vm);
 
@@ -154,13 +160,16 @@ share_lcores(const struct airlock_config *config, struct airlock_pipeline *pipel
 
 struct airlock_pipeline *
 assemble_pipeline(const struct airlock_config *config, struct airlock_pool *pool,
-	const struct daemon_lcores *lcores, char error[static AIRLOCK_ERROR_MAX])
+	const struct airlock_cost *cost, const struct daemon_lcores *lcores,
+	char error[static AIRLOCK_ERROR_MAX])
 {
 	struct airlock_pipeline_conf conf = {
 		.pool = pool,
 		.lcore_ids = lcores->ids,
 		.nb_lcores = lcores->nb,
 		.retries = config->retries,
+		.copy_below = config->copy_below,
+		.cost = cost,
 	};
 	struct airlock_pipeline *pipeline = airlock_pipeline_create(&conf);
 

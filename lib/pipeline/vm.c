@@ -53,6 +53,16 @@ vm_event(struct airlock_vnic *vnic, bool up, void *arg)
 	if (up)
 		warn_if_far(vm);
 	pthread_mutex_unlock(&pl->lock);
+	if (!up)
+		window_down(vm);
+}
+
+static void
+vm_quiesce(struct airlock_vnic *vnic, void *arg)
+{
+	struct vm *vm = arg;
+
+	window_quiesce(vm->pipeline);
 }
 
 static void
@@ -60,9 +70,23 @@ vm_free(struct vm *vm)
 {
 	if (vm == NULL)
 		return;
+	window_destroy(vm);
 	airlock_vnic_destroy(vm->vnic);
+	pthread_mutex_destroy(&vm->window_lock);
 	rte_free(vm->blocks);
 	rte_free(vm);
+}
+
+/* The pool's file by which a window is known in a VM's memory. */
+static void
+fill_window_conf(struct airlock_vnic_conf *vnic_conf, const struct airlock_pipeline *pl,
+	const struct airlock_pipeline_vm *conf)
+{
+	uint64_t bytes;
+
+	airlock_pool_file(pl->pool, &vnic_conf->pool_dev, &vnic_conf->pool_ino, &bytes);
+	vnic_conf->window = conf->deliver != AIRLOCK_DELIVER_COPY;
+	vnic_conf->quiesce = vm_quiesce;
 }
 
 static struct vm *
@@ -78,12 +102,14 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		.event = vm_event,
 	};
 	struct vm *vm;
+	int ret = -ENOMEM;
 
 	vm = rte_zmalloc("airlock_vm", sizeof(*vm), RTE_CACHE_LINE_SIZE);
 	if (vm == NULL) {
 		rte_errno = ENOMEM;
 		return NULL;
 	}
+	pthread_mutex_init(&vm->window_lock, NULL);
 	vm->pipeline = pl;
 	vm->vlan_id = conf->vlan_id;
 	vm->uplink_id = conf->uplink_id;
@@ -95,19 +121,23 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		storm_init(&vm->storm[q], conf->storm_pps, conf->nb_queues);
 	vm->blocks =
 		rte_zmalloc("airlock_vm", pl->nb_lcores * sizeof(*vm->blocks), RTE_CACHE_LINE_SIZE);
-	if (vm->blocks == NULL) {
-		rte_errno = ENOMEM;
+	if (vm->blocks == NULL)
+		goto free_vm;
+	vnic_conf.arg = vm;
+	fill_window_conf(&vnic_conf, pl, conf);
+	vm->vnic = airlock_vnic_create(&vnic_conf);
+	if (vm->vnic == NULL) {
+		ret = -rte_errno;
 		goto free_vm;
 	}
-	vnic_conf.arg = vm;
-	vm->vnic = airlock_vnic_create(&vnic_conf);
-	if (vm->vnic == NULL)
-		goto free_vm;
-	return vm;
+	vm->to.vnic = vm->vnic;
+	ret = window_create(vm, conf);
+	if (ret == 0)
+		return vm;
 
 free_vm:
-	rte_free(vm->blocks);
-	rte_free(vm);
+	vm_free(vm);
+	rte_errno = -ret;
 	return NULL;
 }
 
@@ -140,6 +170,14 @@ vm_publish(struct airlock_pipeline *pl, struct vm *vm)
 }
 
 int
+vm_start(struct vm *vm)
+{
+	int ret = vm->table != NULL ? airlock_dmatable_start(vm->table) : 0;
+
+	return ret < 0 ? ret : airlock_vnic_start(vm->vnic);
+}
+
+int
 airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 {
 	struct vm *vm;
@@ -152,13 +190,14 @@ airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeli
 		return -rte_errno;
 	pthread_mutex_lock(&pl->lock);
 	ret = vm_publish(pl, vm);
+	window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	if (ret < 0) {
 		vm_free(vm);
 		return ret;
 	}
 	if (pl->running) {
-		ret = airlock_vnic_start(vm->vnic);
+		ret = vm_start(vm);
 		if (ret < 0) {
 			airlock_pipeline_del_vm(pl, vm->id);
 			return ret;
@@ -197,12 +236,14 @@ airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
 
 	/* Disconnects: the VM leaves the plans. */
 	airlock_vnic_stop(vm->vnic);
+	window_stop(vm);
 
 	pthread_mutex_lock(&pl->lock);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
 	vm_retire(pl, vm);
 	atomic_store_explicit(&pl->vms[vm_id], NULL, memory_order_release);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	vm_free(vm);
 	return 0;
