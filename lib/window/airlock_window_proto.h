@@ -15,7 +15,8 @@
  *
  *     airlockd            agent
  *     WELCOME  ------->                 as soon as the agent has connected: which file to look for
- *              <-------  HELLO + fd     once the VMM has mapped that file: where; the window is dark
+ *              <-------  HELLO + fd     once the VMM has mapped that file: where; the window is
+ *                                   dark
  *     UNMAP    ------->                 any time after HELLO, many in flight
  *              <-------  UNMAPPED       one for each UNMAP, in their order
  *     REFUSED  ------->                 why airlockd is about to close the connection
