@@ -206,7 +206,7 @@ add_window(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
 	airlock_compat_tel_dict_uint(inner, "unmapped", table->unmapped);
 	airlock_compat_tel_dict_uint(inner, "unmap_runs", table->unmap_runs);
 	airlock_compat_tel_dict_uint(inner, "unmap_requests", table->unmap_requests);
-	airlock_compat_tel_dict_uint(inner, "unmap_ns", tsc_to_ns(table->unmap_tsc));
+	airlock_compat_tel_dict_uint(inner, "unmap_ns", table->unmap_ns);
 	airlock_compat_tel_dict_uint(inner, "strays", table->strays);
 	add_refused(inner, window);
 	rte_tel_data_add_dict_container(dict, "window", inner, 0);

@@ -104,8 +104,8 @@ struct airlock_remap {
 	/* Control's alone. */
 	enum airlock_deliver deliver;
 	uint32_t fixed_below;
-	struct airlock_cost cost;
-	struct airlock_cost_sample last;
+	struct airlock_cost_feedback feedback;
+	struct airlock_remap_stats last; /**< at the last correction */
 };
 
 /**

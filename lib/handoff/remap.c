@@ -22,22 +22,47 @@
 
 #include "remap_priv.h"
 
-/* Until a VM was seen to take frames back and forth, half of its packets count as to be scrubbed. */
-#define SCRUB_SHARE_UNKNOWN 0.5
+/* Runs that a VM is thought to get until it was seen to get others. */
+#define RUN_PAGES_UNKNOWN 16
+
+static void
+scale(double *costs, unsigned int nb, double factor)
+{
+	for (unsigned int i = 0; i < nb; i++)
+		costs[i] *= factor;
+}
+
+/* The host's costs, as this VM was seen to differ from them. */
+static void
+cost_of_vm(const struct airlock_remap *remap, struct airlock_cost *cost)
+{
+	const struct airlock_cost_feedback *feedback = &remap->feedback;
+
+	*cost = feedback->host;
+	scale(cost->map_ns, RTE_DIM(cost->map_ns),
+		feedback->map_page_ns / airlock_cost_map_page(cost, feedback->run_pages));
+	scale(cost->unmap_ns, RTE_DIM(cost->unmap_ns),
+		feedback->unmap_page_ns / airlock_cost_unmap_page(cost, feedback->run_pages));
+	scale(cost->copy_warm_ns, RTE_DIM(cost->copy_warm_ns), feedback->copy_factor);
+	scale(cost->copy_cold_ns, RTE_DIM(cost->copy_cold_ns), feedback->copy_factor);
+	cost->scrub_byte_ns = feedback->scrub_byte_ns;
+}
 
 static void
 publish_thresholds(struct airlock_remap *remap)
 {
 	uint32_t frame_pages = remap->frame_bytes / AIRLOCK_PAGE_SIZE;
+	struct airlock_cost cost;
 
+	cost_of_vm(remap, &cost);
 	for (unsigned int i = 0; i < AIRLOCK_REMAP_RUNS; i++) {
 		uint32_t below = remap->fixed_below;
 
 		if (remap->deliver == AIRLOCK_DELIVER_REMAP || below == AIRLOCK_COPY_BELOW_NEVER)
 			below = 0;
 		else if (below == AIRLOCK_COPY_BELOW_AUTO)
-			below = airlock_cost_threshold(&remap->cost, RTE_BIT32(i) * frame_pages,
-				remap->frame_bytes, SCRUB_SHARE_UNKNOWN);
+			below = airlock_cost_threshold(&cost, RTE_BIT32(i) * frame_pages,
+				remap->frame_bytes, remap->feedback.scrub_share);
 		atomic_store_explicit(&remap->copy_below[i], below, memory_order_relaxed);
 	}
 }
@@ -71,7 +96,8 @@ airlock_remap_create(const struct airlock_remap_conf *conf)
 	remap->frame_bytes = 1u << remap->pages->frame_shift;
 	remap->deliver = conf->deliver;
 	remap->fixed_below = conf->copy_below;
-	remap->cost = *conf->cost;
+	airlock_cost_feedback_init(
+		&remap->feedback, conf->cost, remap->frame_bytes, RUN_PAGES_UNKNOWN);
 	publish_thresholds(remap);
 	if (queues_create(remap) == 0)
 		return remap;
@@ -156,4 +182,41 @@ airlock_remap_stats(const struct airlock_remap *remap, struct airlock_remap_stat
 			stats->refused[i] += airlock_vnic_refused(remap->vnic, q, i);
 	}
 	airlock_dmatable_stats(remap->table, &stats->table);
+}
+
+static uint64_t
+tsc_to_ns(uint64_t tsc)
+{
+	return tsc * 1e9 / rte_get_tsc_hz();
+}
+
+void
+airlock_remap_correct(struct airlock_remap *remap)
+{
+	uint32_t frame_pages = remap->frame_bytes / AIRLOCK_PAGE_SIZE;
+	struct airlock_remap_stats now, *last = &remap->last;
+	struct airlock_cost_sample sample;
+	uint64_t map_calls;
+
+	airlock_remap_stats(remap, &now);
+	sample = (struct airlock_cost_sample){
+		.mapped_pages = (now.table.mapped - last->table.mapped) * frame_pages,
+		.map_ns = tsc_to_ns(now.table.map_tsc - last->table.map_tsc),
+		.unmapped_pages = (now.table.unmapped - last->table.unmapped) * frame_pages,
+		.unmap_ns = now.table.unmap_ns - last->table.unmap_ns,
+		.scrubbed_bytes = now.scrubbed_bytes - last->scrubbed_bytes,
+		.scrub_ns = tsc_to_ns(now.scrub_tsc - last->scrub_tsc),
+		.remapped_packets = now.remapped.packets - last->remapped.packets,
+		.remapped_bytes = now.remapped.bytes - last->remapped.bytes,
+		.copied_packets = now.timed.packets - last->timed.packets,
+		.copied_bytes = now.timed.bytes - last->timed.bytes,
+		.copy_ns = tsc_to_ns(now.copy_tsc - last->copy_tsc),
+	};
+	map_calls = now.table.map_calls - last->table.map_calls;
+	if (map_calls > 0)
+		remap->feedback.run_pages =
+			RTE_MAX((double)sample.mapped_pages / map_calls, 1.0);
+	*last = now;
+	airlock_cost_correct(&remap->feedback, &sample);
+	publish_thresholds(remap);
 }
