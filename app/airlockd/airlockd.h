@@ -14,8 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_log.h>
+
 #include <airlock_config.h>
 #include <airlock_pipeline.h>
+
+extern int daemon_logtype;
+#define DAEMON_LOG(level, ...) rte_log(RTE_LOG_##level, daemon_logtype, "airlockd: " __VA_ARGS__)
 
 /* Lcores that run stages: all workers. */
 struct daemon_lcores {

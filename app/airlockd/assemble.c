@@ -8,6 +8,8 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_errno.h>
@@ -63,6 +65,40 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 			pool_origin(config, rte_errno), conf.path, pool_trouble(rte_errno),
 			conf.nb_pages);
 	return pool;
+}
+
+/* A line of the log for each of the table. */
+static void
+log_cost(const struct airlock_cost *cost)
+{
+	char *text = NULL, *line, *next;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		return;
+	airlock_cost_print(cost, stream);
+	fclose(stream);
+	for (next = text; (line = strsep(&next, "\n")) != NULL && *line != '\0';)
+		DAEMON_LOG(INFO, "%s\n", line);
+	free(text);
+}
+
+int
+assemble_cost(
+	struct airlock_pool *pool, struct airlock_cost *cost, char error[static AIRLOCK_ERROR_MAX])
+{
+	int ret = airlock_cost_measure(pool, cost);
+
+	if (ret < 0) {
+		snprintf(error, AIRLOCK_ERROR_MAX,
+			"cannot remap here: %s (see above); expected deliver=copy for all VMs, or "
+			"a kernel that lets this process have a userfaultfd",
+			strerror(-ret));
+		return -1;
+	}
+	log_cost(cost);
+	return 0;
 }
 
 static int

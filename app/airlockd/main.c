@@ -35,7 +35,6 @@
 #define EXIT_WRONG    2
 
 RTE_LOG_REGISTER(daemon_logtype, airlock.daemon, INFO);
-#define DAEMON_LOG(level, ...) rte_log(RTE_LOG_##level, daemon_logtype, "airlockd: " __VA_ARGS__)
 
 static void
 complain(const char *error)
