@@ -128,16 +128,23 @@ void
 airlock_remap_set_window(struct airlock_remap *remap, const struct airlock_window_place *place,
 	void (*quiesce)(void *arg), void *arg)
 {
+	struct airlock_vnic_window window = {0};
+
 	/* Pairs with the loads in remap_burst.c and remap_poll.c. */
 	atomic_store_explicit(&remap->tag, 0, memory_order_release);
 	quiesce(arg);
 	forget_released(remap);
-	if (place == NULL) {
-		airlock_vnic_set_window(remap->vnic, 0, 0, false);
-		return;
-	}
-	airlock_vnic_set_window(remap->vnic, place->base, place->bytes, place->in_process);
-	atomic_store_explicit(&remap->tag, place->tag, memory_order_release);
+	if (place != NULL)
+		window = (struct airlock_vnic_window){
+			.base = place->base,
+			.bytes = place->bytes,
+			.in_process = place->in_process,
+			.partitions = remap->pages->partitions,
+			.nb_partitions = remap->pages->nb_partitions,
+		};
+	airlock_vnic_set_window(remap->vnic, &window);
+	if (place != NULL)
+		atomic_store_explicit(&remap->tag, place->tag, memory_order_release);
 }
 
 void
@@ -179,7 +186,7 @@ airlock_remap_stats(const struct airlock_remap *remap, struct airlock_remap_stat
 	for (uint16_t q = 0; q < remap->vnic->nb_queues; q++) {
 		sum_queue(stats, &remap->queues[q].counters);
 		for (unsigned int i = 0; i < AIRLOCK_RXRING_REFUSALS; i++)
-			stats->refused[i] += airlock_vnic_refused(remap->vnic, q, i);
+			stats->refused[i] += airlock_vnic_refused_buffers(remap->vnic, q, i);
 	}
 	airlock_dmatable_stats(remap->table, &stats->table);
 }
@@ -197,6 +204,7 @@ airlock_remap_correct(struct airlock_remap *remap)
 	struct airlock_remap_stats now, *last = &remap->last;
 	struct airlock_cost_sample sample;
 	uint64_t map_calls;
+	uint32_t before;
 
 	airlock_remap_stats(remap, &now);
 	sample = (struct airlock_cost_sample){
@@ -214,9 +222,9 @@ airlock_remap_correct(struct airlock_remap *remap)
 	};
 	map_calls = now.table.map_calls - last->table.map_calls;
 	if (map_calls > 0)
-		remap->feedback.run_pages =
-			RTE_MAX((double)sample.mapped_pages / map_calls, 1.0);
+		remap->feedback.run_pages = RTE_MAX((double)sample.mapped_pages / map_calls, 1.0);
 	*last = now;
-	airlock_cost_correct(&remap->feedback, &sample);
-	publish_thresholds(remap);
+	before = remap->feedback.copy_below;
+	if (airlock_cost_correct(&remap->feedback, &sample) != before)
+		publish_thresholds(remap);
 }

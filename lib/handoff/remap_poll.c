@@ -61,7 +61,7 @@ interrupt(struct airlock_remap *remap, uint16_t queue_id)
 	if (now - queue->last_interrupt_tsc < rte_get_tsc_hz() / INTERRUPTS_PER_SECOND)
 		return;
 	queue->last_interrupt_tsc = now;
-	airlock_vnic_interrupt(remap->vnic, queue_id);
+	airlock_vnic_kick(remap->vnic, queue_id);
 	airlock_count(&queue->counters.interrupts, 1);
 }
 

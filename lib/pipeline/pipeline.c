@@ -172,6 +172,7 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 	if (port == NULL)
 		return -ENOMEM;
 	port->id = pl->nb_ports;
+	port->nb_desc = conf->nb_desc;
 	port->blocks = rte_zmalloc(
 		"airlock_port", pl->nb_lcores * sizeof(*port->blocks), RTE_CACHE_LINE_SIZE);
 	if (port->blocks == NULL) {
@@ -339,8 +340,10 @@ airlock_pipeline_poll(struct airlock_pipeline *pl)
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
 		const struct vm *vm = vm_get(pl, i);
 
-		if (vm != NULL && vm->to.remap != NULL)
-			airlock_remap_correct(vm->to.remap);
+		if (vm == NULL || vm->to.remap == NULL)
+			continue;
+		airlock_vnic_poll(vm->vnic);
+		airlock_remap_correct(vm->to.remap);
 	}
 	pthread_mutex_unlock(&pl->lock);
 }

@@ -75,6 +75,7 @@ struct port_block {
 /* An uplink in the pipeline. Control writes all fields before the start. */
 struct port {
 	uint16_t id;
+	uint16_t nb_desc; /* of each of its rings */
 	struct airlock_uplink *uplink;
 	struct port_block *blocks; /* one an lcore */
 	uint16_t rx_lcore[AIRLOCK_UPLINK_MAX_QUEUES];

@@ -115,7 +115,7 @@ frames_to_share(const struct airlock_pipeline *pl)
 	for (uint32_t i = 0; i < table->nb_partitions; i++)
 		frames = RTE_MIN(frames, table->partitions[i].nb_frames);
 	for (uint16_t i = 0; i < pl->nb_ports; i++)
-		reserve += pl->ports[i]->uplink->nb_desc;
+		reserve += pl->ports[i]->nb_desc;
 	return frames > reserve ? frames - reserve : 0;
 }
 
