@@ -77,6 +77,13 @@ void airlock_pool_destroy(struct airlock_pool *pool, bool keep_file);
 /** The mempool. Frames taken from it must return before the pool is destroyed. */
 struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool);
 
+/**
+ * Which file it is, for those who have mapped it.
+ *
+ * @return 0, or what fstat(2) said
+ */
+int airlock_pool_file_id(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino);
+
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
 

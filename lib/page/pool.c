@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_bus.h>
@@ -189,6 +190,18 @@ struct rte_mempool *
 airlock_pool_mempool(const struct airlock_pool *pool)
 {
 	return pool->mempool;
+}
+
+int
+airlock_pool_file_id(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino)
+{
+	struct stat st;
+
+	if (fstat(pool->file.fd, &st) < 0)
+		return -errno;
+	*dev = st.st_dev;
+	*ino = st.st_ino;
+	return 0;
 }
 
 struct airlock_page_table *
