@@ -228,13 +228,14 @@ split_offer(uint16_t id)
 }
 
 static uint16_t
-note_posted(uint16_t id, uint64_t addr, uint32_t len, uint16_t nb_descs)
+note_posted(uint16_t id, uint64_t addr, uint32_t len, uint16_t nb_descs, bool chain)
 {
 	guest.nb_free -= nb_descs;
 	guest.buffers[id] = (struct guest_buffer){
 		.addr = addr,
 		.len = len,
 		.nb_descs = nb_descs,
+		.chain = chain,
 		.posted = true,
 	};
 	return id;
@@ -258,7 +259,7 @@ guest_post_flags(uint64_t addr, uint32_t len, uint16_t flags)
 		};
 		split_offer(id);
 	}
-	return note_posted(id, addr, len, 1);
+	return note_posted(id, addr, len, 1, (flags & ~VRING_DESC_F_WRITE) != 0);
 }
 
 int
@@ -281,7 +282,7 @@ guest_post_chain(uint64_t addr, uint32_t len, uint16_t n)
 	for (uint16_t i = 0; i < n; i++)
 		packed_write(addr, len, id,
 			VRING_DESC_F_WRITE | (i + 1 < n ? VRING_DESC_F_NEXT : 0), i + 1 == n);
-	return note_posted(id, addr, len, n);
+	return note_posted(id, addr, len, n, n > 1);
 }
 
 int

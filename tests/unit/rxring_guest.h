@@ -51,6 +51,7 @@ struct guest_buffer {
 	uint64_t addr;
 	uint32_t len;
 	uint16_t nb_descs;
+	bool chain;
 	bool posted;
 };
 
