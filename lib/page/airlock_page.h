@@ -49,6 +49,9 @@
 #define AIRLOCK_PAGE_SIZE  4096
 #define AIRLOCK_PAGE_SHIFT 12
 
+/** Frames of an extent: neighbours that the mempool driver keeps together. */
+#define AIRLOCK_PAGE_EXTENT 64
+
 /** Owner of bytes that may be anybody's. */
 #define AIRLOCK_PAGE_NOBODY 0
 /** Tags of VMs: 1 to this. */

@@ -44,7 +44,7 @@ create(uint32_t frame_pages)
 	unlink(path);
 	pool = airlock_pool_create(&conf);
 	TEST_ASSERT_NOT_NULL(pool, "%s: %s", path, rte_strerror(rte_errno));
-	mempool = airlock_pool_mempool(pool);
+	mempool = airlock_pool_mempool(pool, 0);
 	table = airlock_pool_table(pool);
 	return TEST_SUCCESS;
 }
