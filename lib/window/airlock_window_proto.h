@@ -101,7 +101,7 @@ struct airlock_window_unmapped {
 	struct airlock_window_head head;
 	uint64_t id; /**< of the UNMAP */
 	int32_t error; /**< 0, or an errno: the pages may still be mapped */
-	uint32_t reserved; /**< 0 */
+	uint32_t ns; /**< that the kernel took for it, UINT32_MAX at most */
 };
 
 struct airlock_window_refused {

@@ -223,21 +223,32 @@ is_same_pool(struct airlock_window_agent *agent)
 	return false;
 }
 
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 /* The message is the agent's own copy: what is checked here is what is used. */
 static int
 handle_unmap(struct airlock_window_agent *agent, size_t bytes)
 {
 	const struct airlock_window_unmap *unmap = &agent->message.unmap;
+	uint64_t start_ns;
 	int err;
 
 	if (unmap->head.type != AIRLOCK_WINDOW_UNMAP || bytes < sizeof(*unmap) ||
 		unmap->nb_runs == 0 || unmap->nb_runs > AIRLOCK_WINDOW_MAX_RUNS ||
 		bytes != sizeof(*unmap) + unmap->nb_runs * sizeof(unmap->runs[0]))
 		return -EPROTO;
+	start_ns = now_ns();
 	err = window_map_hide(&agent->map, unmap->runs, unmap->nb_runs);
 	if (err == -EPROTO)
 		return err;
-	return window_link_answer(agent, unmap->id, -err);
+	return window_link_answer(agent, unmap->id, -err, now_ns() - start_ns);
 }
 
 static void

@@ -248,12 +248,13 @@ window_link_hello(struct airlock_window_agent *agent)
 }
 
 int
-window_link_answer(struct airlock_window_agent *agent, uint64_t id, int error)
+window_link_answer(struct airlock_window_agent *agent, uint64_t id, int error, uint64_t ns)
 {
 	struct airlock_window_unmapped answer = {
 		.head = {.type = AIRLOCK_WINDOW_UNMAPPED, .bytes = sizeof(answer)},
 		.id = id,
 		.error = error,
+		.ns = ns < UINT32_MAX ? ns : UINT32_MAX,
 	};
 	struct iovec body = {.iov_base = &answer, .iov_len = sizeof(answer)};
 	struct msghdr message = {.msg_iov = &body, .msg_iovlen = 1};
