@@ -193,7 +193,7 @@ struct airlock_vnic_window {
  */
 int airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_window *window);
 
-/** Look for rings that the guest broke: log, and count them as down. Control, about once a second. */
+/** Look for rings that the guest broke: log, and count them as down. Control, once a second. */
 void airlock_vnic_poll(struct airlock_vnic *vnic);
 
 /** Buffers refused in an RX ring, by reason; 0 without a window. Any thread. */

@@ -7,10 +7,11 @@
  * rte_vhost's, and when the lcores may use it. The datapath is in vnic_ring_burst.c.
  *
  * A ring is *attached* from when the device is up and rte_vhost says that the ring is ready, until
- * the device goes or a message of the VMM's is about to move what the ring lies in (vnic_message.c).
- * Then all buffers go back, and rte_vhost learns the indexes, which it passes on to the VMM: with
- * nothing outstanding one index says all. A ring is *visible* to its lcore while it is attached and
- * enabled. Before anything is done to a ring it is made invisible, and the lcores are waited for.
+ * the device goes or a message of the VMM's is about to move what the ring lies in
+ * (vnic_message.c). Then all buffers go back, and rte_vhost learns the indexes, which it passes on
+ * to the VMM: with nothing outstanding one index says all. A ring is *visible* to its lcore while
+ * it is attached and enabled. Before anything is done to a ring it is made invisible, and the
+ * lcores are waited for.
  *
  * rte_vhost would tell the guest by rte_vhost_vring_call(), under a lock that its thread may hold
  * while it waits for the lcores, and by the guest's wish, compared with indexes that it keeps
@@ -18,11 +19,12 @@
  * wish, when it holds too many frames. So each ring has a descriptor of its own for the VMM's
  * eventfd, renewed whenever the ring becomes visible: no lock, and nothing to be kept equal.
  *
- * Guest memory is looked up in a copy of rte_vhost's table, without the pool's file, which rte_vhost
- * must not reach (vnic_message.c) and no private buffer lies in.
+ * Guest memory is looked up in a copy of rte_vhost's table, without the pool's file, which
+ * rte_vhost must not reach (vnic_message.c) and no private buffer lies in.
  *
- * Thread rule: rte_vhost's thread and the one that sets windows, under *lock*; the lcores never take
- * it. What is in rte_vhost (rings, memory, descriptors) is only asked for in rte_vhost's thread.
+ * Thread rule: rte_vhost's thread and the one that sets windows, under *lock*; the lcores never
+ * take it. What is in rte_vhost (rings, memory, descriptors) is only asked for in rte_vhost's
+ * thread.
  */
 
 #include <errno.h>
