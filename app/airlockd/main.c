@@ -196,12 +196,14 @@ static int
 check_pool(const struct airlock_pool *pool)
 {
 	struct airlock_pool_stats stats;
+	uint32_t nb_back;
 
 	airlock_pool_stats(pool, &stats);
-	if (stats.pages[AIRLOCK_PAGE_FREE] == stats.nb_pages)
+	nb_back = stats.pages[AIRLOCK_PAGE_FREE] + stats.header_pages;
+	if (nb_back == stats.nb_pages)
 		return 0;
-	DAEMON_LOG(ERR, "%u of %u pages were not given back\n",
-		stats.nb_pages - stats.pages[AIRLOCK_PAGE_FREE], stats.nb_pages);
+	DAEMON_LOG(ERR, "%u of %u pages were not given back\n", stats.nb_pages - nb_back,
+		stats.nb_pages);
 	return EXIT_RUN_TIME;
 }
 

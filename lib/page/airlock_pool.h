@@ -7,11 +7,15 @@
 
 /**
  * @file
- * The pool: one shared-memory file whose pages hold all packets, as a mempool of mbufs.
+ * The pool: one shared-memory file whose pages hold all packets, as mempools of mbufs.
  *
  * Packet data lies alone in its frame, at RTE_PKTMBUF_HEADROOM (128) from the frame's start; the
  * mbuf headers lie elsewhere, in the EAL's memory. The file is mapped once, with IOVA = VA, and
  * once mapped for each card. It is locked (flock) for as long as the pool lives.
+ *
+ * The frames are cut into partitions, each a mempool of its own: a VM can be given a packet in its
+ * page only while it has that page posted, so a queue has to receive into pages that fit into the
+ * VM's ring.
  *
  * Thread rule: main thread, but for airlock_pool_stats() and airlock_pool_verify(): any thread.
  */
@@ -28,15 +32,22 @@ struct rte_device;
 #define AIRLOCK_POOL_MAX_PAGES (16 * 1024 * 1024)
 /** Pages of a frame: at most. */
 #define AIRLOCK_POOL_MAX_FRAME_PAGES 8
+/** Partitions: at most. */
+#define AIRLOCK_POOL_MAX_PARTITIONS 64
 
 struct airlock_pool;
 
 struct airlock_pool_conf {
-	const char *name; /**< of the mempool; 1 to 25 characters */
+	const char *name; /**< of the mempool, 1 to 25 characters; "<name>_<i>" where there are
+			       several partitions, 25 with that */
 	const char *path; /**< of the file; made if it is not there */
 	uint32_t nb_pages; /**< a multiple of frame_pages */
 	uint32_t frame_pages; /**< 1, 2, 4 or 8 */
 	int socket_id; /**< NUMA node that the pages shall lie on, or SOCKET_ID_ANY */
+	uint32_t nb_partitions; /**< 1 to AIRLOCK_POOL_MAX_PARTITIONS; 0 is 1. Where there are
+				     several, each is 64 frames or a multiple; the last one has the
+				     rest */
+	bool header; /**< keep the last frame for airlock_pool_header() */
 };
 
 /** What is in a pool. */
@@ -44,6 +55,7 @@ struct airlock_pool_stats {
 	uint32_t nb_pages;
 	uint32_t frame_pages;
 	bool huge; /**< the kernel gave huge folios */
+	uint32_t header_pages; /**< in no mempool, always HOST: 0, or frame_pages */
 	uint32_t pages[AIRLOCK_PAGE_STATES]; /**< pages by state; their sum is nb_pages */
 	uint64_t violations; /**< transitions from a wrong state: 0 */
 };
@@ -51,19 +63,22 @@ struct airlock_pool_stats {
 /** What airlock_pool_verify() found. */
 struct airlock_pool_report {
 	uint32_t free_by_table; /**< frames that the table says are FREE */
-	uint32_t free_by_mempool; /**< frames that lie in the mempool */
+	uint32_t free_by_mempool; /**< frames that lie in the mempools */
+	uint32_t nb_lost; /**< frames in no state at all */
 	uint64_t violations;
 };
 
 /**
- * Open or make the file, map it, and make a mempool of it.
+ * Open or make the file, map it, and make mempools of it.
  *
- * An existing file is used as it is, if its size is right.
+ * An existing file is used if its size is right; what was in it is gone, and nobody who still maps
+ * it has any of its pages.
  *
  * @return the pool, to be given to airlock_pool_destroy(); NULL with rte_errno EINVAL (a value out
- *         of range), EBUSY (another process has locked the file), EFBIG (the file has another
- *         size), ENOSPC (no room in the file system), ENOMEM (no room in the EAL's memory for the
- *         mbuf headers), or what open(2), ftruncate(2) or mmap(2) said
+ *         of range, or too many partitions for the frames), EBUSY (another process has locked the
+ *         file), EFBIG (the file has another size), ENOSPC (no room in the file system), ENOMEM (no
+ *         room in the EAL's memory for the mbuf headers), EOPNOTSUPP (the file system cannot punch
+ *         holes), or what open(2), ftruncate(2) or mmap(2) said
  */
 struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
 
@@ -74,8 +89,27 @@ struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
  */
 void airlock_pool_destroy(struct airlock_pool *pool, bool keep_file);
 
-/** The mempool. Frames taken from it must return before the pool is destroyed. */
-struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool);
+/** Number of partitions: 1 or more. */
+uint32_t airlock_pool_nb_partitions(const struct airlock_pool *pool);
+
+/**
+ * The mempool of a partition. Frames taken from it must return before the pool is destroyed.
+ *
+ * @param partition  less than airlock_pool_nb_partitions()
+ */
+struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool, uint32_t partition);
+
+/**
+ * The pool's last frame, which no packet ever comes into: for what every VM may know. It is zero
+ * until the caller fills it, in state HOST for good.
+ *
+ * @return its address; NULL if the pool was created without
+ */
+void *airlock_pool_header(const struct airlock_pool *pool);
+
+/** Which file it is: st_dev, st_ino and size of it. */
+void airlock_pool_file(
+	const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino, uint64_t *bytes);
 
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
@@ -95,10 +129,11 @@ void airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev);
 void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *stats);
 
 /**
- * Hold the table against the mempool. Exact while the lcores rest.
+ * Hold the table against the mempools, each against its partition's frames. Exact while the lcores
+ * rest.
  *
  * @param report  receives the figures; may be NULL
- * @return 0; -EBADMSG if they differ or a transition was wrong
+ * @return 0; -EBADMSG if they differ, a frame is in no state, or a transition was wrong
  */
 int airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report);
 

@@ -138,8 +138,12 @@ airlock_page_table_count(
 	const struct airlock_page_table *table, uint32_t counts[static AIRLOCK_PAGE_STATES])
 {
 	memset(counts, 0, AIRLOCK_PAGE_STATES * sizeof(counts[0]));
-	for (uint32_t i = 0; i < table->nb_frames; i++)
-		counts[airlock_page_state_get(table, i)]++;
+	for (uint32_t i = 0; i < table->nb_frames; i++) {
+		uint32_t state = airlock_page_state_get(table, i);
+
+		if (likely(state < AIRLOCK_PAGE_STATES))
+			counts[state]++;
+	}
 }
 
 void

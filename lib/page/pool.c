@@ -3,15 +3,16 @@
  */
 
 /*
- * The pool as DPDK sees it: external memory with IOVA = VA, and a mempool of pinned mbufs, each
- * tied for good to one frame of the file (pool_file.c). The mempool's driver ("airlock_page", in
- * drivers/mempool/page) keeps the table of states (page.c) up to date.
+ * The pool as DPDK sees it: external memory with IOVA = VA, and for each partition a mempool of
+ * pinned mbufs, each tied for good to one frame of the file (pool_file.c). The mempools' driver
+ * ("airlock_page", in drivers/mempool/page) keeps the table of states (page.c) up to date.
  *
- * The mempool has no cache of its own: it would stand between the driver and its clients and hide
- * from the table which frames are free. The driver has one per lcore instead.
+ * The mempools have no cache of DPDK's: it would stand between the driver and its clients and hide
+ * from the table which frames are free.
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,6 @@
 #include <rte_malloc.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_memory.h>
-#include <rte_string_fns.h>
 
 #include "airlock_pool.h"
 #include "pool_file.h"
@@ -38,15 +38,17 @@ struct airlock_pool {
 	char *path;
 	uint32_t nb_pages;
 	uint32_t frame_pages;
+	uint32_t header_frames; /* at the end, in no mempool: 0 or 1 */
 	struct airlock_page_table *table;
-	struct rte_mempool *mempool;
+	struct rte_mempool *mempools[AIRLOCK_POOL_MAX_PARTITIONS];
 };
 
 static bool
-conf_is_good(const struct airlock_pool_conf *conf)
+sizes_are_good(const struct airlock_pool_conf *conf)
 {
 	return conf->nb_pages >= AIRLOCK_POOL_MIN_PAGES &&
-		conf->nb_pages <= AIRLOCK_POOL_MAX_PAGES && conf->frame_pages != 0 &&
+		conf->nb_pages <= AIRLOCK_POOL_MAX_PAGES &&
+		conf->nb_partitions <= AIRLOCK_POOL_MAX_PARTITIONS && conf->frame_pages != 0 &&
 		conf->frame_pages <= AIRLOCK_POOL_MAX_FRAME_PAGES &&
 		rte_is_power_of_2(conf->frame_pages) && conf->nb_pages % conf->frame_pages == 0;
 }
@@ -76,14 +78,38 @@ pool_register(const struct pool_file *file)
 	return ret < 0 ? -rte_errno : 0;
 }
 
-static struct rte_mempool *
-pool_mempool_create(const struct airlock_pool *pool, const struct airlock_pool_conf *conf)
+/* Cut the frames: a partition begins at an extent of the mempool driver's. */
+static int
+partitions_init(struct airlock_page_partition *partitions, const struct airlock_pool_conf *conf)
 {
-	size_t frame_bytes = (size_t)conf->frame_pages * AIRLOCK_PAGE_SIZE;
+	uint32_t nb_frames = conf->nb_pages / conf->frame_pages - conf->header;
+	uint32_t n = RTE_MAX(conf->nb_partitions, 1u);
+	uint32_t each = n == 1 ? nb_frames : nb_frames / n & ~(AIRLOCK_PAGE_EXTENT - 1u);
+	int len;
+
+	if (each == 0)
+		return -EINVAL;
+	for (uint32_t i = 0; i < n; i++) {
+		partitions[i].first_frame = i * each;
+		partitions[i].nb_frames = i + 1 < n ? each : nb_frames - i * each;
+		len = snprintf(partitions[i].name, sizeof(partitions[i].name),
+			n == 1 ? "%s" : "%s_%u", conf->name, i);
+		if (len < 0 || (size_t)len >= sizeof(partitions[i].name))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static struct rte_mempool *
+mempool_create(const struct airlock_pool *pool, const struct airlock_page_partition *partition,
+	int socket_id)
+{
+	size_t frame_bytes = (size_t)pool->frame_pages * AIRLOCK_PAGE_SIZE;
+	void *base = airlock_page_addr(pool->table, partition->first_frame);
 	struct rte_pktmbuf_extmem extmem = {
-		.buf_ptr = pool->file.base,
-		.buf_iova = (uintptr_t)pool->file.base,
-		.buf_len = pool->file.bytes,
+		.buf_ptr = base,
+		.buf_iova = (uintptr_t)base,
+		.buf_len = partition->nb_frames * frame_bytes,
 		.elt_size = frame_bytes,
 	};
 	struct rte_mempool *mempool;
@@ -92,8 +118,8 @@ pool_mempool_create(const struct airlock_pool *pool, const struct airlock_pool_c
 	/* The mbuf library takes the driver's name from here, and from nowhere else. */
 	if (rte_mbuf_set_user_mempool_ops(POOL_OPS) < 0)
 		return NULL;
-	mempool = rte_pktmbuf_pool_create_extbuf(conf->name, conf->nb_pages / conf->frame_pages, 0,
-		0, frame_bytes, conf->socket_id, &extmem, 1);
+	mempool = rte_pktmbuf_pool_create_extbuf(
+		partition->name, partition->nb_frames, 0, 0, frame_bytes, socket_id, &extmem, 1);
 	err = rte_errno; /* which the next lines change */
 	rte_mbuf_set_user_mempool_ops(rte_mbuf_platform_mempool_ops() != NULL
 			? rte_mbuf_platform_mempool_ops()
@@ -102,14 +128,49 @@ pool_mempool_create(const struct airlock_pool *pool, const struct airlock_pool_c
 	return mempool;
 }
 
+static void
+note_mbuf(struct rte_mempool *mempool, void *arg, void *obj, unsigned int idx)
+{
+	struct airlock_page_table *table = arg;
+	struct rte_mbuf *m = obj;
+
+	table->mbufs[airlock_page_frame(table, m->buf_addr)] = m;
+}
+
+static void
+mempools_free(struct airlock_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->table->nb_partitions; i++)
+		rte_mempool_free(pool->mempools[i]);
+}
+
+static int
+mempools_create(struct airlock_pool *pool, int socket_id)
+{
+	struct airlock_page_table *table = pool->table;
+	int err;
+
+	for (uint32_t i = 0; i < table->nb_partitions; i++) {
+		pool->mempools[i] = mempool_create(pool, &table->partitions[i], socket_id);
+		if (pool->mempools[i] == NULL) {
+			err = -rte_errno;
+			mempools_free(pool);
+			return err;
+		}
+		rte_mempool_obj_iter(pool->mempools[i], note_mbuf, table);
+	}
+	table->live = true;
+	return 0;
+}
+
 struct airlock_pool *
 airlock_pool_create(const struct airlock_pool_conf *conf)
 {
-	struct airlock_page_partition partition = {0};
+	struct airlock_page_partition partitions[AIRLOCK_POOL_MAX_PARTITIONS] = {0};
 	struct airlock_pool *pool;
 	int err;
 
-	if (!conf_is_good(conf)) {
+	if (!sizes_are_good(conf) || partitions_init(partitions, conf) < 0) {
 		rte_errno = EINVAL;
 		return NULL;
 	}
@@ -121,6 +182,7 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 		goto free_pool;
 	pool->nb_pages = conf->nb_pages;
 	pool->frame_pages = conf->frame_pages;
+	pool->header_frames = conf->header;
 	err = pool_file_open(&pool->file, conf->path, (size_t)conf->nb_pages * AIRLOCK_PAGE_SIZE,
 		conf->socket_id);
 	if (err < 0)
@@ -128,20 +190,16 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 	err = pool_register(&pool->file);
 	if (err < 0)
 		goto close_file;
-	rte_strscpy(partition.name, conf->name, sizeof(partition.name));
-	partition.nb_frames = conf->nb_pages / conf->frame_pages;
-	pool->table = airlock_page_table_create(pool->file.base, partition.nb_frames,
-		AIRLOCK_PAGE_SHIFT + rte_log2_u32(conf->frame_pages), &partition, 1);
+	pool->table = airlock_page_table_create(pool->file.base, conf->nb_pages / conf->frame_pages,
+		AIRLOCK_PAGE_SHIFT + rte_log2_u32(conf->frame_pages), partitions,
+		RTE_MAX(conf->nb_partitions, 1u));
 	if (pool->table == NULL) {
 		err = -ENOMEM;
 		goto unregister;
 	}
-	pool->mempool = pool_mempool_create(pool, conf);
-	if (pool->mempool == NULL) {
-		err = -rte_errno;
+	err = mempools_create(pool, conf->socket_id);
+	if (err < 0)
 		goto destroy_table;
-	}
-	pool->table->live = true;
 	if (!pool->file.huge)
 		POOL_LOG(WARNING,
 			"%s: the kernel gave no huge folios, the pool is in pages of 4 KiB; "
@@ -174,7 +232,7 @@ airlock_pool_destroy(struct airlock_pool *pool, bool keep_file)
 {
 	if (pool == NULL)
 		return;
-	rte_mempool_free(pool->mempool);
+	mempools_free(pool);
 	airlock_page_table_destroy(pool->table);
 	rte_extmem_unregister(pool->file.base, pool->file.bytes);
 	/* The lock is still held: no other daemon can have opened it meanwhile. */
@@ -185,10 +243,32 @@ airlock_pool_destroy(struct airlock_pool *pool, bool keep_file)
 	free(pool);
 }
 
-struct rte_mempool *
-airlock_pool_mempool(const struct airlock_pool *pool)
+uint32_t
+airlock_pool_nb_partitions(const struct airlock_pool *pool)
 {
-	return pool->mempool;
+	return pool->table->nb_partitions;
+}
+
+struct rte_mempool *
+airlock_pool_mempool(const struct airlock_pool *pool, uint32_t partition)
+{
+	return pool->mempools[partition];
+}
+
+void *
+airlock_pool_header(const struct airlock_pool *pool)
+{
+	if (pool->header_frames == 0)
+		return NULL;
+	return airlock_page_addr(pool->table, pool->table->nb_frames - 1);
+}
+
+void
+airlock_pool_file(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino, uint64_t *bytes)
+{
+	*dev = pool->file.dev;
+	*ino = pool->file.ino;
+	*bytes = pool->file.bytes;
 }
 
 struct airlock_page_table *
@@ -229,23 +309,43 @@ airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *s
 	airlock_page_table_count(pool->table, frames);
 	stats->nb_pages = pool->nb_pages;
 	stats->frame_pages = pool->frame_pages;
+	stats->header_pages = pool->header_frames * pool->frame_pages;
 	stats->huge = pool->file.huge;
 	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
 		stats->pages[i] = frames[i] * pool->frame_pages;
 	stats->violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
 }
 
+/* @return whether table and mempool have the same number of free frames */
+static bool
+partition_verify(
+	const struct airlock_pool *pool, uint32_t partition, struct airlock_pool_report *report)
+{
+	const struct airlock_page_partition *p = &pool->table->partitions[partition];
+	uint32_t by_mempool = rte_mempool_avail_count(pool->mempools[partition]);
+	uint32_t by_table = 0;
+
+	for (uint32_t i = p->first_frame; i < p->first_frame + p->nb_frames; i++)
+		by_table += airlock_page_state_get(pool->table, i) == AIRLOCK_PAGE_FREE;
+	report->free_by_table += by_table;
+	report->free_by_mempool += by_mempool;
+	return by_table == by_mempool;
+}
+
 int
 airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report)
 {
+	struct airlock_pool_report found = {.nb_lost = pool->table->nb_frames};
 	uint32_t frames[AIRLOCK_PAGE_STATES];
-	struct airlock_pool_report found;
+	bool agree = true;
 
+	for (uint32_t i = 0; i < pool->table->nb_partitions; i++)
+		agree &= partition_verify(pool, i, &found);
 	airlock_page_table_count(pool->table, frames);
-	found.free_by_table = frames[AIRLOCK_PAGE_FREE];
-	found.free_by_mempool = rte_mempool_avail_count(pool->mempool);
+	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
+		found.nb_lost -= frames[i];
 	found.violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
 	if (report != NULL)
 		*report = found;
-	return found.free_by_table == found.free_by_mempool && found.violations == 0 ? 0 : -EBADMSG;
+	return agree && found.nb_lost == 0 && found.violations == 0 ? 0 : -EBADMSG;
 }

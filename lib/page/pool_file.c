@@ -35,7 +35,7 @@
 #endif
 
 static int
-file_open(const char *path, size_t bytes, bool *made)
+file_open(struct pool_file *file, const char *path, size_t bytes)
 {
 	struct stat st;
 	int err, fd;
@@ -51,21 +51,39 @@ file_open(const char *path, size_t bytes, bool *made)
 		err = -errno;
 		goto close_fd;
 	}
-	*made = st.st_size == 0;
-	if (*made && ftruncate(fd, bytes) < 0) {
+	file->made = st.st_size == 0;
+	if (file->made && ftruncate(fd, bytes) < 0) {
 		err = -errno;
 		unlink(path);
 		goto close_fd;
 	}
-	if (!*made && (size_t)st.st_size != bytes) {
+	if (!file->made && (size_t)st.st_size != bytes) {
 		err = -EFBIG;
 		goto close_fd;
 	}
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
 	return fd;
 
 close_fd:
 	close(fd);
 	return err;
+}
+
+/*
+ * Make an old file new. A VMM that outlived the last daemon maps the inode, and may still have
+ * pages in its page table that were leased to its VM then; this daemon knows of none of them, and
+ * would let a card write there. Punching a page out of the file takes it out of every page table,
+ * and what takes its place is zero, so nobody's bytes are left either.
+ *
+ * Only now: once a card's IOMMU has a page, a hole leaves the card writing to the page that was.
+ */
+static int
+file_empty(int fd, size_t bytes)
+{
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bytes) < 0)
+		return -errno;
+	return 0;
 }
 
 /* Map at a huge page's boundary: without it no mapping can be huge. */
@@ -138,9 +156,14 @@ pool_file_open(struct pool_file *file, const char *path, size_t bytes, int socke
 {
 	int err;
 
-	file->fd = file_open(path, bytes, &file->made);
+	file->fd = file_open(file, path, bytes);
 	if (file->fd < 0)
 		return file->fd;
+	if (!file->made) {
+		err = file_empty(file->fd, bytes);
+		if (err < 0)
+			goto close_fd;
+	}
 	file->bytes = bytes;
 	file->base = file_map(file->fd, bytes);
 	if (file->base == NULL) {

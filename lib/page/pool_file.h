@@ -7,12 +7,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The pool's file, locked and mapped, every page of it backed by memory. */
 struct pool_file {
 	int fd;
 	void *base; /* 2 MiB-aligned */
 	size_t bytes;
+	uint64_t dev; /* st_dev and st_ino */
+	uint64_t ino;
 	bool huge;
 	bool made; /* it was not there before, or was empty */
 };

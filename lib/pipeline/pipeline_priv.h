@@ -228,7 +228,7 @@ vm_get(struct airlock_pipeline *pl, uint16_t vm_id)
 static inline struct rte_mempool *
 frames_of(const struct airlock_pipeline *pl)
 {
-	return airlock_pool_mempool(pl->pool);
+	return airlock_pool_mempool(pl->pool, 0);
 }
 
 static inline void

@@ -129,7 +129,7 @@ port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *inf
 static int
 port_setup_queues(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf)
 {
-	struct rte_mempool *mempool = airlock_pool_mempool(conf->pool);
+	struct rte_mempool *mempool = airlock_pool_mempool(conf->pool, 0);
 	uint16_t nb_rxd = conf->nb_desc, nb_txd = conf->nb_desc;
 	int ret;
 

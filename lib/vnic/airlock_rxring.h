@@ -15,6 +15,10 @@
  * guest's memory. A frame is filled by mapping it, and only named here; a private buffer is copied
  * into. What the guest posts otherwise is refused: given back as used with length 0, and counted.
  *
+ * A packet whose checksum is left to the guest gets its pseudo-header's sum, and the sum of its IP
+ * header if that is asked for, before it is put: like rte_vhost's enqueue, the put functions write
+ * to the headers of such a packet, which must be the caller's alone.
+ *
  * The guest may write rings and descriptors at any moment. Each descriptor is read once, when the
  * guest made it available; what was read is checked, kept, and used.
  *
@@ -72,7 +76,11 @@ struct airlock_rxring_vring {
 	uint16_t last_used;
 	/** Host address of *len bytes of guest memory; NULL if there are none. May shorten *len. */
 	void *(*translate)(void *arg, uint64_t guest_addr, uint64_t *len);
-	void *arg; /**< for *translate* */
+	/** Told of what was written into private buffers; NULL unless the VM is being migrated. */
+	void (*log_write)(void *arg, uint64_t guest_addr, uint64_t len);
+	/** The same of the used ring (split) or the descriptor ring (packed), by offset; NULL too. */
+	void (*log_used)(void *arg, uint64_t offset, uint64_t len);
+	void *arg; /**< for these functions */
 };
 
 /** Where the window is in the addresses that the guest's descriptors hold. */
@@ -94,7 +102,14 @@ struct airlock_rxring *airlock_rxring_create(struct airlock_page_table *pages);
 /** Destroy; must be detached. NULL is ignored. */
 void airlock_rxring_destroy(struct airlock_rxring *ring);
 
-/** @return 0, or -EINVAL (size, features or indexes that no ring can have) */
+/**
+ * Begin to serve a ring.
+ *
+ * @param vring  copied; what it points to stays valid until the ring is detached. *last_avail* and
+ *               *last_used* are the same: who served it before gave all back
+ * @return 0; -EINVAL (size, alignment, features or indexes that no ring can have, or attached
+ *         already); -ENOMEM
+ */
 int airlock_rxring_attach(struct airlock_rxring *ring, const struct airlock_rxring_vring *vring);
 
 /**
@@ -107,9 +122,11 @@ void airlock_rxring_detach(struct airlock_rxring *ring, uint16_t *last_avail, ui
 
 /**
  * The window came, or went (bytes 0): frames that were posted before are given back empty, as they
- * would name nothing.
+ * would name nothing. Published; the next airlock_rxring_publish() says whether to tell the guest.
+ *
+ * @return 0; -ENOMEM: nothing has changed (never for a window that went)
  */
-void airlock_rxring_set_window(
+int airlock_rxring_set_window(
 	struct airlock_rxring *ring, const struct airlock_rxring_window *window);
 
 /** Whether the lcore may use it: attached, and not broken. */
@@ -129,7 +146,8 @@ uint64_t airlock_rxring_refused(
 uint32_t airlock_rxring_nb_private(const struct airlock_rxring *ring);
 
 /**
- * Take in what the guest has posted since, as far as *frames* has room.
+ * Take in what the guest has posted since, as far as *frames* has room. Private buffers are used in
+ * the order in which they were taken in. What is refused goes back with the next publish.
  *
  * @param frames  receives the frames among it
  * @param max     of *frames*, and of descriptors looked at
@@ -149,8 +167,16 @@ bool airlock_rxring_has_frame(const struct airlock_rxring *ring, uint32_t frame)
  * @param m      has the packet's length and offload flags; stays the caller's
  * @param frame  one that airlock_rxring_has_frame()
  */
-void airlock_rxring_put_frame(
-	struct airlock_rxring *ring, const struct rte_mbuf *m, uint32_t frame);
+void airlock_rxring_put_frame(struct airlock_rxring *ring, struct rte_mbuf *m, uint32_t frame);
+
+/**
+ * Copy a packet to + 128 in a frame that is mapped for the guest, and return its buffer as used.
+ *
+ * @param m      single or chain; stays the caller's
+ * @param frame  one that airlock_rxring_has_frame()
+ * @return 0; -EMSGSIZE: the packet is longer than the frame
+ */
+int airlock_rxring_copy_to_frame(struct airlock_rxring *ring, struct rte_mbuf *m, uint32_t frame);
 
 /**
  * Copy a packet into private buffers: one, or with VIRTIO_NET_F_MRG_RXBUF as many as it needs.
@@ -159,7 +185,7 @@ void airlock_rxring_put_frame(
  * @return 0; -ENOBUFS (too few are posted); -EMSGSIZE (without mergeable buffers: the next one is too
  *         short)
  */
-int airlock_rxring_put_copy(struct airlock_rxring *ring, const struct rte_mbuf *m);
+int airlock_rxring_put_copy(struct airlock_rxring *ring, struct rte_mbuf *m);
 
 /**
  * Make what was put visible to the guest.

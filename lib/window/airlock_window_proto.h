@@ -15,7 +15,8 @@
  *
  *     airlockd            agent
  *     WELCOME  ------->                 as soon as the agent has connected: which file to look for
- *              <-------  HELLO + fd     once the VMM has mapped that file: where; the window is dark
+ *              <-------  HELLO + fd     once the VMM has mapped that file: where; the window is
+ *                                   dark
  *     UNMAP    ------->                 any time after HELLO, many in flight
  *              <-------  UNMAPPED       one for each UNMAP, in their order
  *     REFUSED  ------->                 why airlockd is about to close the connection
@@ -100,7 +101,7 @@ struct airlock_window_unmapped {
 	struct airlock_window_head head;
 	uint64_t id; /**< of the UNMAP */
 	int32_t error; /**< 0, or an errno: the pages may still be mapped */
-	uint32_t reserved; /**< 0 */
+	uint32_t ns; /**< that the kernel took for it, UINT32_MAX at most */
 };
 
 struct airlock_window_refused {

@@ -47,7 +47,7 @@ put_window(uint32_t first_seq)
 			.seq = first_seq + i / 2,
 		};
 
-		mbufs[i] = loop_packet_mbuf(airlock_pool_mempool(loop.pool), &packet);
+		mbufs[i] = loop_packet_mbuf(airlock_pool_mempool(loop.pool, 0), &packet);
 		if (mbufs[i] == NULL)
 			return false;
 	}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef RXRING_PRIV_H
+#define RXRING_PRIV_H
+
+/*
+ * What the parts of the RX ring engine share: the ring itself, and how a posted buffer is sorted in.
+ *
+ * A descriptor's way: the layout's poll (rxring_split.c, rxring_packed.c) reads it once and hands
+ * the copy to rxring_take(), which keeps it as a frame or a private buffer, or refuses it. A buffer
+ * leaves by rxring_use(), which only notes it; the layout's flush writes what was noted into the
+ * ring. So the ring in guest memory is touched by the layouts' files alone.
+ */
+
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+
+#include <rte_common.h>
+
+#include "airlock_rxring.h"
+
+/* Id of the buffer of a frame that is not posted. */
+#define RXRING_NO_ID UINT16_MAX
+/* Shortest packet, without checksum, that a private buffer must have room for. */
+#define RXRING_MIN_PACKET 60
+/* Pieces that a buffer's memory may be in at most. */
+#define RXRING_MAX_PIECES 8
+
+/* A descriptor, read once. */
+struct rxring_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t id;
+	uint16_t nb_descs; /* that it takes in the ring: more than 1 for a chain in a packed ring */
+};
+
+/* A private buffer that is posted. */
+struct rxring_buffer {
+	uint64_t guest_addr;
+	uint8_t *host; /* NULL: the buffer is in pieces, see rxring_copy.c */
+	uint32_t len;
+	uint16_t id;
+};
+
+/* A buffer that goes back to the guest. */
+struct rxring_used {
+	uint32_t len;
+	uint16_t id;
+	uint16_t nb_descs;
+};
+
+struct airlock_rxring {
+	/* Control writes while no lcore has the ring; the lcore reads. */
+	struct airlock_rxring_vring vring;
+	struct airlock_rxring_window window;
+	struct airlock_page_table *pages;
+	bool attached;
+	bool mergeable;
+	bool event_idx;
+	uint16_t hdr_bytes;
+	uint16_t private_mask; /* of *private*, a power of two - 1 */
+	uint64_t frame_mask; /* offset of an address in its frame */
+	struct rxring_buffer *private; /* a queue: first in, first out */
+	struct rxring_used *used; /* as many as the ring has descriptors */
+	uint16_t *posted; /* id of the buffer of each frame of the partition, or RXRING_NO_ID */
+
+	/* The lcore that has the ring; control while none has. */
+	uint16_t avail_idx; /* to be taken in next: split, free-running; packed, a place */
+	uint16_t used_idx; /* to be written next */
+	bool avail_wrap; /* packed */
+	bool used_wrap;
+	uint16_t nb_held; /* descriptors taken in and not yet written as used */
+	uint16_t nb_used; /* in *used* */
+	uint16_t private_head; /* free-running: out at the head, in at the tail */
+	uint16_t private_tail;
+	uint16_t signalled; /* used_idx when it was last weighed whether to tell the guest */
+	bool signalled_valid;
+	bool must_kick;
+
+	/* The lcore writes, anybody reads. */
+	_Atomic bool broken;
+	_Atomic uint64_t refused[AIRLOCK_RXRING_REFUSALS];
+} __rte_cache_aligned;
+
+/* rxring_split.c, rxring_packed.c: see airlock_rxring_poll(). */
+uint16_t rxring_split_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max);
+uint16_t rxring_packed_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max);
+
+/* Write all of *used* into the ring, and say whether the guest wants to be told. */
+bool rxring_split_flush(struct airlock_rxring *ring);
+bool rxring_packed_flush(struct airlock_rxring *ring);
+
+/* rxring_copy.c */
+bool rxring_is_guest_memory(
+	const struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host);
+
+static inline uint16_t
+rxring_nb_private(const struct airlock_rxring *ring)
+{
+	return ring->private_tail - ring->private_head;
+}
+
+/* The guest did what no ring can mean. */
+static inline void
+rxring_break(struct airlock_rxring *ring)
+{
+	atomic_store_explicit(&ring->broken, true, memory_order_relaxed);
+}
+
+/* Note a buffer as used; there is room, because each was taken in before. */
+static inline void
+rxring_use(struct airlock_rxring *ring, uint16_t id, uint32_t len, uint16_t nb_descs)
+{
+	ring->used[ring->nb_used++] = (struct rxring_used){
+		.len = len,
+		.id = id,
+		.nb_descs = nb_descs,
+	};
+}
+
+static inline void
+rxring_refuse(struct airlock_rxring *ring, const struct rxring_desc *desc,
+	enum airlock_rxring_refusal refusal)
+{
+	uint64_t n = atomic_load_explicit(&ring->refused[refusal], memory_order_relaxed);
+
+	atomic_store_explicit(&ring->refused[refusal], n + 1, memory_order_relaxed);
+	rxring_use(ring, desc->id, 0, desc->nb_descs);
+}
+
+/* Index of a frame in the partition; nb_frames or more: it is another's. */
+static inline uint32_t
+rxring_place(const struct airlock_rxring *ring, uint32_t frame)
+{
+	return frame - ring->window.first_frame;
+}
+
+/* A buffer in the window, *offset* bytes behind its start. */
+static inline bool
+rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, uint64_t offset,
+	uint32_t *frame)
+{
+	uint32_t place;
+
+	if (unlikely((offset & ring->frame_mask) != AIRLOCK_RXRING_FRAME_OFFSET ||
+		    ring->hdr_bytes != AIRLOCK_RXRING_HDR_BYTES)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_OFFSET);
+		return false;
+	}
+	if (unlikely(desc->len < ring->frame_mask + 1 - AIRLOCK_RXRING_FRAME_OFFSET)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_SHORT);
+		return false;
+	}
+	*frame = offset >> ring->pages->frame_shift;
+	place = rxring_place(ring, *frame);
+	if (unlikely(place >= ring->window.nb_frames)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_FOREIGN);
+		return false;
+	}
+	if (unlikely(ring->posted[place] != RXRING_NO_ID)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_TWICE);
+		return false;
+	}
+	ring->posted[place] = desc->id;
+	return true;
+}
+
+static inline void
+rxring_take_private(struct airlock_rxring *ring, const struct rxring_desc *desc)
+{
+	uint8_t *host;
+
+	if (unlikely(desc->len < (uint32_t)ring->hdr_bytes + RXRING_MIN_PACKET)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_SHORT);
+		return;
+	}
+	if (unlikely(!rxring_is_guest_memory(ring, desc, &host))) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_ADDRESS);
+		return;
+	}
+	ring->private[ring->private_tail++ & ring->private_mask] = (struct rxring_buffer){
+		.guest_addr = desc->addr,
+		.host = host,
+		.len = desc->len,
+		.id = desc->id,
+	};
+}
+
+/* Keep a buffer, or refuse it. Returns whether it is a frame, and which. */
+static inline bool
+rxring_take(struct airlock_rxring *ring, const struct rxring_desc *desc, uint32_t *frame)
+{
+	uint64_t offset = desc->addr - ring->window.guest_addr;
+
+	ring->nb_held += desc->nb_descs;
+	if (unlikely((desc->flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) != 0)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_CHAIN);
+		return false;
+	}
+	if (unlikely((desc->flags & VRING_DESC_F_WRITE) == 0)) {
+		rxring_refuse(ring, desc, AIRLOCK_RXRING_READ_ONLY);
+		return false;
+	}
+	if (offset < ring->window.bytes)
+		return rxring_take_frame(ring, desc, offset, frame);
+	rxring_take_private(ring, desc);
+	return false;
+}
+
+/* Whether *event* lies in the indexes that became used (VIRTIO 1.2, 2.7.7.1). */
+static inline bool
+rxring_is_passed(uint16_t event, uint16_t new_idx, uint16_t old_idx)
+{
+	return (uint16_t)(new_idx - event - 1) < (uint16_t)(new_idx - old_idx);
+}
+
+#endif /* RXRING_PRIV_H */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * The split layout of an RX ring (VIRTIO 1.2, 2.7): descriptors lie in a table; the driver writes
+ * the numbers of those that it offers into the available ring, the device those that it is through
+ * with into the used ring. Both rings have a free-running index.
+ *
+ * The guest can write all of it at any moment, so each word is loaded once, into a local variable.
+ *
+ * Thread rule: the lcore that has the ring.
+ */
+
+#include "rxring_priv.h"
+
+static struct rxring_desc
+desc_read(const struct vring_desc *desc, uint16_t id)
+{
+	return (struct rxring_desc){
+		.addr = __atomic_load_n(&desc->addr, __ATOMIC_RELAXED),
+		.len = __atomic_load_n(&desc->len, __ATOMIC_RELAXED),
+		.flags = __atomic_load_n(&desc->flags, __ATOMIC_RELAXED),
+		.id = id,
+		.nb_descs = 1,
+	};
+}
+
+uint16_t
+rxring_split_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max)
+{
+	const struct airlock_rxring_vring *vring = &ring->vring;
+	/* Pairs with the driver's release of the index, after entry and descriptor. */
+	uint16_t avail_idx = __atomic_load_n(&vring->avail->idx, __ATOMIC_ACQUIRE);
+	uint16_t nb = avail_idx - ring->avail_idx, mask = vring->size - 1, n = 0;
+
+	/* More than the ring has descriptors, less those that it has offered already. */
+	if (unlikely(nb > vring->size - ring->nb_held)) {
+		rxring_break(ring);
+		return 0;
+	}
+	nb = RTE_MIN(nb, max);
+	for (uint16_t i = 0; i < nb; i++) {
+		uint16_t id = __atomic_load_n(
+			&vring->avail->ring[ring->avail_idx & mask], __ATOMIC_RELAXED);
+		struct rxring_desc desc;
+
+		if (unlikely(id >= vring->size)) {
+			rxring_break(ring);
+			break;
+		}
+		desc = desc_read(&vring->desc[id], id);
+		ring->avail_idx++;
+		n += rxring_take(ring, &desc, &frames[n]);
+	}
+	return n;
+}
+
+static void
+log_used(const struct airlock_rxring *ring, uint16_t from, uint16_t n)
+{
+	const struct airlock_rxring_vring *vring = &ring->vring;
+
+	for (uint16_t i = 0; i < n; i++)
+		vring->log_used(vring->arg,
+			offsetof(struct vring_used, ring) +
+				((from + i) & (vring->size - 1)) * sizeof(vring->used->ring[0]),
+			sizeof(vring->used->ring[0]));
+	vring->log_used(vring->arg, offsetof(struct vring_used, idx), sizeof(vring->used->idx));
+}
+
+static bool
+wants_kick(struct airlock_rxring *ring)
+{
+	const struct vring_avail *avail = ring->vring.avail;
+	uint16_t old_idx = ring->signalled, event;
+	bool valid = ring->signalled_valid;
+
+	if (!ring->event_idx)
+		return (__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) &
+			       VRING_AVAIL_F_NO_INTERRUPT) == 0;
+	ring->signalled = ring->used_idx;
+	ring->signalled_valid = true;
+	event = __atomic_load_n(&avail->ring[ring->vring.size], __ATOMIC_RELAXED);
+	return !valid || rxring_is_passed(event, ring->used_idx, old_idx);
+}
+
+bool
+rxring_split_flush(struct airlock_rxring *ring)
+{
+	struct vring_used *used = ring->vring.used;
+	uint16_t mask = ring->vring.size - 1, first = ring->used_idx;
+
+	if (ring->nb_used == 0)
+		return ring->must_kick;
+	for (uint16_t i = 0; i < ring->nb_used; i++) {
+		struct vring_used_elem *elem = &used->ring[(uint16_t)(first + i) & mask];
+
+		__atomic_store_n(&elem->id, ring->used[i].id, __ATOMIC_RELAXED);
+		__atomic_store_n(&elem->len, ring->used[i].len, __ATOMIC_RELAXED);
+	}
+	ring->used_idx += ring->nb_used;
+	/* Pairs with the driver's acquire: entries and packets first. */
+	__atomic_store_n(&used->idx, ring->used_idx, __ATOMIC_RELEASE);
+	if (unlikely(ring->vring.log_used != NULL))
+		log_used(ring, first, ring->nb_used);
+	ring->nb_held -= ring->nb_used;
+	ring->nb_used = 0;
+	/* The index before the driver's wish; pairs with the driver's fence, which has the wish
+	 * before the index: one of the two sees what the other wrote. */
+	atomic_thread_fence(memory_order_seq_cst);
+	ring->must_kick |= wants_kick(ring);
+	return ring->must_kick;
+}
