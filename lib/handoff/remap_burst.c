@@ -22,7 +22,8 @@
  * state.
  */
 
-#include <rte_memcpy.h>
+#include <errno.h>
+
 #include <rte_pause.h>
 
 #include <airlock_scrub.h>
@@ -137,8 +138,8 @@ lease(struct burst *b, const struct rte_mbuf *m, uint32_t frame)
 	if (airlock_page_tag_get(pages, frame) != b->tag) {
 		uint64_t start = rte_rdtsc();
 		uint32_t bytes =
-			airlock_page_scrub(airlock_page_addr(pages, frame), RTE_PKTMBUF_HEADROOM,
-				RTE_PKTMBUF_HEADROOM + m->pkt_len, b->remap->frame_bytes);
+			airlock_scrub(airlock_page_addr(pages, frame), b->remap->frame_bytes,
+				RTE_PKTMBUF_HEADROOM, RTE_PKTMBUF_HEADROOM + m->pkt_len);
 
 		airlock_count(&b->queue->counters.scrubbed_bytes, bytes);
 		airlock_count(&b->queue->counters.scrub_tsc, rte_rdtsc() - start);
@@ -194,22 +195,19 @@ copy_into_released(struct burst *b, struct rte_mbuf *m)
 {
 	struct airlock_page_table *pages = b->remap->pages;
 	uint32_t frame;
-	uint8_t *data;
+	int ret;
 
-	if (b->queue->nb_released == 0 || m->pkt_len > b->remap->frame_bytes - RTE_PKTMBUF_HEADROOM)
+	if (b->queue->nb_released == 0)
 		return -ENOBUFS;
 	frame = b->queue->released[b->queue->nb_released - 1];
 	/* Not posted any more, if the ring was taken away meanwhile. */
 	if (!airlock_rxring_has_frame(b->ring, frame))
 		return -ENOBUFS;
+	ret = airlock_rxring_copy_to_frame(b->ring, m, frame);
+	if (ret < 0)
+		return ret;
 	b->queue->nb_released--;
-	data = RTE_PTR_ADD(airlock_page_addr(pages, frame), RTE_PKTMBUF_HEADROOM);
-	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
-		rte_memcpy(data, rte_pktmbuf_mtod(seg, const void *), seg->data_len);
-		data += seg->data_len;
-	}
 	airlock_page_renew(pages, frame, b->tag);
-	airlock_rxring_put_frame(b->ring, m, frame);
 	airlock_count(&b->queue->counters.renewed, 1);
 	return 0;
 }

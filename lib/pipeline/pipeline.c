@@ -187,7 +187,7 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 		goto free_port;
 	}
 	pl->ports[pl->nb_ports++] = port;
-	window_share_quotas(pl);
+	vm_window_share_quotas(pl);
 	return port->id;
 
 free_port:

@@ -6,7 +6,7 @@
 #define AIRLOCK_PIPELINE_PRIV_H
 
 /*
- * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), window.c (their
+ * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c (their
  * windows), plan.c (who runs what), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
  * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore).
  */
@@ -202,12 +202,12 @@ void vm_event(struct airlock_vnic *vnic, bool up, void *arg);
 int vm_start(struct vm *vm);
 
 /* window.c */
-int window_create(struct vm *vm, const struct airlock_pipeline_vm *conf);
-void window_down(struct vm *vm);
-void window_stop(struct vm *vm);
-void window_destroy(struct vm *vm);
-void window_share_quotas(struct airlock_pipeline *pl);
-void window_quiesce(void *arg);
+int vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf);
+void vm_window_down(struct vm *vm);
+void vm_window_stop(struct vm *vm);
+void vm_window_destroy(struct vm *vm);
+void vm_window_share_quotas(struct airlock_pipeline *pl);
+void vm_window_quiesce(void *arg);
 
 /* totals.c */
 void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats);

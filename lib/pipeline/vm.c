@@ -54,15 +54,7 @@ vm_event(struct airlock_vnic *vnic, bool up, void *arg)
 		warn_if_far(vm);
 	pthread_mutex_unlock(&pl->lock);
 	if (!up)
-		window_down(vm);
-}
-
-static void
-vm_quiesce(struct airlock_vnic *vnic, void *arg)
-{
-	struct vm *vm = arg;
-
-	window_quiesce(vm->pipeline);
+		vm_window_down(vm);
 }
 
 /* No lock: rte_vhost's thread may come here with locks of its own. */
@@ -71,7 +63,7 @@ vm_quiesce(struct airlock_vnic *vnic, void *arg)
 {
 	const struct vm *vm = arg;
 
-	rte_rcu_qsbr_synchronize(vm->pipeline->qsv, RTE_QSBR_THRID_INVALID);
+	vm_window_quiesce(vm->pipeline);
 }
 
 static void
@@ -79,7 +71,7 @@ vm_free(struct vm *vm)
 {
 	if (vm == NULL)
 		return;
-	window_destroy(vm);
+	vm_window_destroy(vm);
 	airlock_vnic_destroy(vm->vnic);
 	pthread_mutex_destroy(&vm->window_lock);
 	rte_free(vm->blocks);
@@ -109,8 +101,6 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		.frames = frames_of(pl),
 		.pages = airlock_pool_table(pl->pool),
 		.event = vm_event,
-		.window = conf->window,
-		.quiesce = vm_quiesce,
 	};
 	struct vm *vm;
 	int ret = -ENOMEM;
@@ -142,7 +132,7 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		goto free_vm;
 	}
 	vm->to.vnic = vm->vnic;
-	ret = window_create(vm, conf);
+	ret = vm_window_create(vm, conf);
 	if (ret == 0)
 		return vm;
 
@@ -201,7 +191,7 @@ airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeli
 		return -rte_errno;
 	pthread_mutex_lock(&pl->lock);
 	ret = vm_publish(pl, vm);
-	window_share_quotas(pl);
+	vm_window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	if (ret < 0) {
 		vm_free(vm);
@@ -247,14 +237,14 @@ airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
 
 	/* Disconnects: the VM leaves the plans. */
 	airlock_vnic_stop(vm->vnic);
-	window_stop(vm);
+	vm_window_stop(vm);
 
 	pthread_mutex_lock(&pl->lock);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
 	vm_retire(pl, vm);
 	atomic_store_explicit(&pl->vms[vm_id], NULL, memory_order_release);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
-	window_share_quotas(pl);
+	vm_window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	vm_free(vm);
 	return 0;

@@ -7,7 +7,7 @@
  * neither waits for the other. Here both are brought together, and the pool is shared among those
  * who have a window.
  *
- * Thread rule: control threads. window_event() runs in the unmap thread, window_down() in
+ * Thread rule: control threads. window_event() runs in the unmap thread, vm_window_down() in
  * rte_vhost's; the VM's window_lock keeps the one from running into the other.
  */
 
@@ -24,7 +24,7 @@
 #define RESERVE_PER_LCORE (64 + 2 * AIRLOCK_BURST)
 
 void
-window_quiesce(void *arg)
+vm_window_quiesce(void *arg)
 {
 	struct airlock_pipeline *pl = arg;
 
@@ -37,7 +37,7 @@ window_event(struct airlock_dmatable *table, const struct airlock_window_place *
 	struct vm *vm = arg;
 
 	pthread_mutex_lock(&vm->window_lock);
-	airlock_remap_set_window(vm->to.remap, place, window_quiesce, vm->pipeline);
+	airlock_remap_set_window(vm->to.remap, place, vm_window_quiesce, vm->pipeline);
 	pthread_mutex_unlock(&vm->window_lock);
 	if (place != NULL)
 		PIPELINE_LOG(INFO, "vm %s: window of %" PRIu64 " MiB\n", vm->vnic->name,
@@ -47,7 +47,7 @@ window_event(struct airlock_dmatable *table, const struct airlock_window_place *
 }
 
 int
-window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
+vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 {
 	struct airlock_pipeline *pl = vm->pipeline;
 	struct airlock_dmatable_conf table_conf = {
@@ -81,7 +81,7 @@ window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 }
 
 void
-window_down(struct vm *vm)
+vm_window_down(struct vm *vm)
 {
 	if (vm->to.remap == NULL)
 		return;
@@ -91,7 +91,7 @@ window_down(struct vm *vm)
 }
 
 void
-window_stop(struct vm *vm)
+vm_window_stop(struct vm *vm)
 {
 	/* One round to the agent and back; what it does not answer for is looked after by others. */
 	if (vm->table != NULL)
@@ -99,7 +99,7 @@ window_stop(struct vm *vm)
 }
 
 void
-window_destroy(struct vm *vm)
+vm_window_destroy(struct vm *vm)
 {
 	airlock_dmatable_destroy(vm->table);
 	airlock_remap_destroy(vm->to.remap);
@@ -120,7 +120,7 @@ frames_to_share(const struct airlock_pipeline *pl)
 }
 
 void
-window_share_quotas(struct airlock_pipeline *pl)
+vm_window_share_quotas(struct airlock_pipeline *pl)
 {
 	uint32_t left = frames_to_share(pl), nb_fair = 0;
 
