@@ -11,8 +11,9 @@
  * madvise(MADV_DONTNEED) is what takes it out. This holds only while some userfaultfd of the
  * registration is open: the agent's own stays open as long as the window is mapped.
  *
- * The window is registered for missing faults, too: an airlockd that starts punches all pages out of
- * the file, and where a page is missing the kernel would make one and map it for whoever touches it.
+ * The window is registered for missing faults, too: an airlockd that starts punches all pages out
+ * of the file, and where a page is missing the kernel would make one and map it for whoever
+ * touches it.
  *
  * Thread rule: window_map() before the agent's thread starts; hiding in that thread, or after it.
  */
