@@ -11,7 +11,13 @@
  * RTE_VERSION.
  */
 
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_lcore.h>
 #include <rte_telemetry.h>
+#include <rte_thread.h>
 #include <rte_version.h>
 #include <rte_vhost.h>
 
@@ -26,6 +32,58 @@ airlock_compat_vhost_set_queue_num(const char *path, uint32_t nb_queues)
 	(void)nb_queues;
 	return 0;
 #endif
+}
+
+/** What airlock_compat_run_control() runs. */
+struct airlock_compat_job {
+	void (*run)(void *arg);
+	void *arg;
+};
+
+/* Control threads got a type of thread of their own in DPDK 23.11. */
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+static inline uint32_t
+airlock_compat_do_job(void *arg)
+{
+	struct airlock_compat_job *job = (struct airlock_compat_job *)arg;
+
+	job->run(job->arg);
+	return 0;
+}
+#else
+static inline void *
+airlock_compat_do_job(void *arg)
+{
+	struct airlock_compat_job *job = (struct airlock_compat_job *)arg;
+
+	job->run(job->arg);
+	return NULL;
+}
+#endif
+
+/**
+ * Run a job in a thread that may run on any CPU that is no lcore's, and wait for its end.
+ *
+ * @return 0, or -errno: it did not run
+ */
+static inline int
+airlock_compat_run_control(const char *name, struct airlock_compat_job *job)
+{
+	int ret;
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+	rte_thread_t thread;
+
+	ret = rte_thread_create_control(&thread, name, airlock_compat_do_job, job);
+	if (ret == 0)
+		rte_thread_join(thread, NULL);
+#else
+	pthread_t thread;
+
+	ret = rte_ctrl_thread_create(&thread, name, NULL, airlock_compat_do_job, job);
+	if (ret == 0)
+		pthread_join(thread, NULL);
+#endif
+	return ret;
 }
 
 /* Telemetry's unsigned integers got a new name in DPDK 23.03. */

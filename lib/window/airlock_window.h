@@ -126,11 +126,10 @@ struct airlock_window_tx_stats {
 /**
  * Guard a TX queue: packets in frames of the window are replaced by copies.
  *
- * airlockd refuses to transmit from the window. The guest may write there while airlockd reads, and
- * what stands in a frame that the guest names need not be the guest's: the back end reads by its
- * own mapping, in which nothing is dark. A physical device cannot read there either, as pinning a
- * dark page for its DMA stalls. And with the copy the frame is free, without waiting for the
- * transmission.
+ * The back end would send zeros: what stands in a frame that a guest names need not be the guest's,
+ * so airlockd keeps the pool out of what it reads for transmission. A physical device cannot read
+ * there, either, as pinning a dark page for its DMA stalls. And with the copy the frame is free at
+ * once, and not when the packet has been transmitted.
  *
  * @param nb_desc    of the TX ring
  * @param socket_id  of the copies

@@ -25,6 +25,8 @@
 #include <rte_errno.h>
 #include <rte_memory.h>
 
+#include <airlock_compat.h>
+
 #include "window_priv.h"
 
 #define POOL_NAME      "pool"
@@ -147,6 +149,36 @@ map_pool(const char *path, const struct airlock_window_welcome *pool)
 	return base;
 }
 
+struct service {
+	struct airlock_window_agent *agent;
+	struct airlock_window *window;
+	int ret;
+};
+
+static void
+serve(void *arg)
+{
+	struct service *service = arg;
+
+	service->ret = airlock_window_agent_serve(
+		service->agent, service->window->base, service->window->bytes, true);
+}
+
+/*
+ * The agent's thread runs where its creator may run. The caller may be an lcore, and beside one
+ * that polls all unmapping would wait for the scheduler.
+ */
+static int
+serve_beside_lcores(struct airlock_window_agent *agent, struct airlock_window *window)
+{
+	struct service service = {.agent = agent, .window = window};
+	struct airlock_compat_job job = {.run = serve, .arg = &service};
+	int ret;
+
+	ret = airlock_compat_run_control("airlock-serve", &job);
+	return ret < 0 ? ret : service.ret;
+}
+
 static struct airlock_window *
 open_with_agent(struct airlock_window_agent *agent, const char *path)
 {
@@ -166,7 +198,7 @@ open_with_agent(struct airlock_window_agent *agent, const char *path)
 	window = window_create(base, pool->layout.pool_bytes, (uintptr_t)base, &pool->layout);
 	if (window == NULL)
 		goto unmap;
-	ret = airlock_window_agent_serve(agent, base, window->bytes, true);
+	ret = serve_beside_lcores(agent, window);
 	if (ret < 0) {
 		rte_errno = -ret;
 		goto free_window;
