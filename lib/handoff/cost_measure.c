@@ -35,6 +35,8 @@
 #include <rte_mbuf.h>
 #include <rte_memcpy.h>
 
+#include <airlock_scrub.h>
+
 #include "airlock_cost.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -294,12 +296,6 @@ measure_copies(struct bench *b, struct airlock_cost *cost)
 	}
 }
 
-static void
-scrub(void *start, size_t bytes)
-{
-	memset(start, 0, bytes);
-}
-
 static double
 time_scrub(struct bench *b)
 {
@@ -308,7 +304,7 @@ time_scrub(struct bench *b)
 	for (unsigned int i = 0; i < SCRUB_PAGES; i++) {
 		uint32_t page = b->scrubbed++ % WINDOW_PAGES;
 
-		scrub(b->pool + (size_t)page * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE);
+		airlock_scrub(b->pool + (size_t)page * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE, 0, 0);
 	}
 	return (double)(rte_rdtsc_precise() - start_tsc) * b->tsc_ns / SCRUB_PAGES /
 		AIRLOCK_PAGE_SIZE;
