@@ -108,9 +108,9 @@ tx_offloads_of(const struct rte_eth_dev_info *info)
 }
 
 /*
- * Drivers that copy each packet into its frame, and write nothing else. Of any other nobody knows: a
- * card writes what it likes up to the buffer's end, net_tap leaves in its buffers what it read of a
- * packet that it then drops, net_virtio_user's buffers are another process's to write.
+ * Drivers that copy each packet into its frame, and write nothing else. Of any other nobody knows:
+ * a card writes what it likes up to the buffer's end, net_tap leaves in its buffers what it read of
+ * a packet that it then drops, net_virtio_user's buffers are another process's to write.
  */
 static bool
 writes_exactly(const struct rte_eth_dev_info *info)
