@@ -14,7 +14,7 @@
  * of a frame share its state.
  *
  *     airlock_page_take()      FREE -> CARD               the mempool driver hands a frame out
- *     airlock_page_receive()   CARD -> HOST               a device filled it
+ *     airlock_page_receive()   CARD -> HOST               a device filled it; _inexact() likewise
  *     airlock_page_give()      CARD, HOST, UNMAPPING -> FREE    the mempool driver gets it back
  *     airlock_page_lease()     HOST -> LEASED(vm)         before it is mapped for the VM
  *     airlock_page_release()   LEASED(vm) -> RELEASED(vm) the VM posted it again
@@ -225,9 +225,9 @@ airlock_page_give(struct airlock_page_table *table, uint32_t frame)
 	return true;
 }
 
-/** CARD -> HOST of one mbuf. @return not 0: it was in a wrong state */
+/* CARD -> HOST of one mbuf, keeping these bits of its word. @return not 0: from a wrong state */
 static inline uint32_t
-airlock_page_receive_one(struct airlock_page_table *table, const struct rte_mbuf *m)
+airlock_page_receive_one(struct airlock_page_table *table, const struct rte_mbuf *m, uint32_t keep)
 {
 	uint32_t frame = airlock_page_frame(table, m->buf_addr);
 	uint32_t word;
@@ -235,27 +235,52 @@ airlock_page_receive_one(struct airlock_page_table *table, const struct rte_mbuf
 	if (unlikely(frame == UINT32_MAX))
 		return 0;
 	word = airlock_page_word_get(table, frame);
-	airlock_page_word_set(table, frame, (word & ~0xffu) | AIRLOCK_PAGE_HOST);
+	airlock_page_word_set(table, frame, (word & keep) | AIRLOCK_PAGE_HOST);
 	return (word & 0xff) ^ AIRLOCK_PAGE_CARD;
 }
 
-/** CARD -> HOST. @param mbufs n packets, single or chains; buffers of other mempools are ignored */
 static inline void
-airlock_page_receive(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+airlock_page_receive_keep(
+	struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n, uint32_t keep)
 {
 	uint32_t wrong = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = mbufs[i];
 
-		wrong |= airlock_page_receive_one(table, m);
+		wrong |= airlock_page_receive_one(table, m, keep);
 		if (likely(m->nb_segs == 1))
 			continue;
 		for (m = m->next; m != NULL; m = m->next)
-			wrong |= airlock_page_receive_one(table, m);
+			wrong |= airlock_page_receive_one(table, m, keep);
 	}
 	if (unlikely(wrong != 0))
 		airlock_page_violation(table);
+}
+
+/**
+ * CARD -> HOST, from a device that wrote the packet and not a byte more: the rest is whose it was.
+ *
+ * @param mbufs n packets, single or chains; buffers of other mempools are ignored
+ */
+static inline void
+airlock_page_receive(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+{
+	airlock_page_receive_keep(table, mbufs, n, ~0xffu);
+}
+
+/**
+ * CARD -> HOST, from a device that may have written anything anywhere in the buffers that it had: a
+ * card pads, writes whole bursts, and uses a buffer again after a packet with a bad checksum. What
+ * is not packet is NOBODY's.
+ *
+ * @param mbufs n packets, single or chains; buffers of other mempools are ignored
+ */
+static inline void
+airlock_page_receive_inexact(
+	struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+{
+	airlock_page_receive_keep(table, mbufs, n, 0);
 }
 
 /** From one word to another. */

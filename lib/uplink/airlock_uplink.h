@@ -57,6 +57,7 @@ struct airlock_uplink {
 	/* The rest is the library's. */
 	struct airlock_pool *pool;
 	bool dma_mapped;
+	bool writes_exactly; /**< nothing but the packet, into a frame */
 };
 
 /** What the port itself counted. */

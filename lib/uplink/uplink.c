@@ -107,6 +107,24 @@ tx_offloads_of(const struct rte_eth_dev_info *info)
 	return offloads & info->tx_offload_capa;
 }
 
+/*
+ * Drivers that copy each packet into its frame, and write nothing else. Of any other nobody knows:
+ * a card writes what it likes up to the buffer's end, net_tap leaves in its buffers what it read of
+ * a packet that it then drops, net_virtio_user's buffers are another process's to write.
+ */
+static bool
+writes_exactly(const struct rte_eth_dev_info *info)
+{
+	static const char *const exact[] = {
+		"net_af_packet", "net_null", "net_pcap", "net_ring", "net_vhost"};
+
+	for (unsigned int i = 0; i < RTE_DIM(exact); i++) {
+		if (strcmp(info->driver_name, exact[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
 {
@@ -251,6 +269,7 @@ airlock_uplink_create(const struct airlock_uplink_conf *conf)
 	uplink->max_frame_bytes = conf->mtu + RTE_ETHER_HDR_LEN;
 	uplink->socket_id = rte_eth_dev_socket_id(conf->port_id);
 	uplink->pool = conf->pool;
+	uplink->writes_exactly = writes_exactly(&info);
 	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
 	/* net_tap wants as many TX queues as RX queues. */
 	if (strcmp(info.driver_name, "net_tap") == 0)

@@ -16,9 +16,13 @@ uint16_t
 airlock_uplink_rx_burst(
 	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
 {
+	struct airlock_page_table *pages = airlock_pool_table(uplink->pool);
 	uint16_t nb_rx = rte_eth_rx_burst(uplink->port_id, queue_id, mbufs, n);
 
-	airlock_page_receive(airlock_pool_table(uplink->pool), mbufs, nb_rx);
+	if (uplink->writes_exactly)
+		airlock_page_receive(pages, mbufs, nb_rx);
+	else
+		airlock_page_receive_inexact(pages, mbufs, nb_rx);
 	return nb_rx;
 }
 

@@ -191,6 +191,35 @@ test_frame_is_never_in_two_hands(void)
 	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
+static void *
+exhaust_in_thread(void *arg)
+{
+	exhaust(arg);
+	return NULL;
+}
+
+/* Threads that are no lcores keep nothing, so whatever is missing then was lost. */
+static int
+test_all_frames_can_be_taken_afterwards(void)
+{
+	static struct rte_mbuf *m[NB_PAGES];
+	unsigned int seeds[4] = {301, 302, 303, 304};
+	pthread_t threads[RTE_DIM(seeds)];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < RTE_DIM(threads); i++)
+		TEST_ASSERT_SUCCESS(pthread_create(&threads[i], NULL, exhaust_in_thread, &seeds[i]),
+			"thread %u", i);
+	for (unsigned int i = 0; i < RTE_DIM(threads); i++)
+		pthread_join(threads[i], NULL);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "at rest");
+	while (n < NB_PAGES && (m[n] = rte_pktmbuf_alloc(fixture.mempool)) != NULL)
+		n++;
+	rte_pktmbuf_free_bulk(m, n);
+	TEST_ASSERT_EQUAL(n, NB_PAGES, "frames");
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
 #define CASE(fn) TEST_CASE_ST(fixture_setup, fixture_teardown, fn)
 
 static const struct unit_test_suite mempool_churn_suite = {
@@ -200,6 +229,7 @@ static const struct unit_test_suite mempool_churn_suite = {
 			CASE(test_lcores_swap_frames_and_lose_none),
 			CASE(test_threads_that_are_no_lcores_take_part),
 			CASE(test_frame_is_never_in_two_hands),
+			CASE(test_all_frames_can_be_taken_afterwards),
 			TEST_CASES_END(),
 		},
 };

@@ -17,6 +17,12 @@ test_state_names_are_their_own(void)
 	TEST_ASSERT_STRINGS_ARE_EQUAL(airlock_page_state_name(AIRLOCK_PAGE_FREE), "free", "FREE");
 	TEST_ASSERT_STRINGS_ARE_EQUAL(airlock_page_state_name(AIRLOCK_PAGE_CARD), "card", "CARD");
 	TEST_ASSERT_STRINGS_ARE_EQUAL(airlock_page_state_name(AIRLOCK_PAGE_HOST), "host", "HOST");
+	TEST_ASSERT_STRINGS_ARE_EQUAL(
+		airlock_page_state_name(AIRLOCK_PAGE_LEASED), "leased", "LEASED");
+	TEST_ASSERT_STRINGS_ARE_EQUAL(
+		airlock_page_state_name(AIRLOCK_PAGE_RELEASED), "released", "RELEASED");
+	TEST_ASSERT_STRINGS_ARE_EQUAL(
+		airlock_page_state_name(AIRLOCK_PAGE_UNMAPPING), "unmapping", "UNMAPPING");
 	return TEST_SUCCESS;
 }
 
@@ -152,6 +158,210 @@ test_frame_given_out_while_in_use_is_counted(void)
 	return check_violation("CARD to CARD");
 }
 
+/* A frame that holds a packet. */
+static struct rte_mbuf *
+received(void)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
+
+	if (m != NULL)
+		airlock_page_receive(fixture.table, &m, 1);
+	return m;
+}
+
+/* Give back a frame that a VM has, and take the same one again. */
+static struct rte_mbuf *
+through_the_mempool(struct rte_mbuf *m, uint32_t tag)
+{
+	struct rte_mbuf *again;
+
+	airlock_page_withdraw(fixture.table, fixture_frame(m), tag);
+	rte_pktmbuf_free(m);
+	again = rte_pktmbuf_alloc(fixture.mempool);
+	if (again != m)
+		rte_pktmbuf_free(again);
+	return again == m ? m : NULL;
+}
+
+static int
+check_word(const struct rte_mbuf *m, enum airlock_page_state state, uint32_t tag, const char *when)
+{
+	TEST_ASSERT_EQUAL(fixture_state(m), state, "%s: state", when);
+	TEST_ASSERT_EQUAL(
+		airlock_page_tag_get(fixture.table, fixture_frame(m)), tag, "%s: tag", when);
+	return TEST_SUCCESS;
+}
+
+#define CHECK_WORD(...) TEST_ASSERT_SUCCESS(check_word(__VA_ARGS__), "word")
+
+static int
+test_tags_are_never_given_out_twice(void)
+{
+	uint32_t last = 0, tag;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		tag = airlock_page_new_tag(fixture.table);
+		TEST_ASSERT(
+			tag > last && tag <= AIRLOCK_PAGE_MAX_TAG, "tag %u after %u", tag, last);
+		last = tag;
+	}
+	atomic_store_explicit(
+		&fixture.table->last_tag, AIRLOCK_PAGE_MAX_TAG - 1, memory_order_relaxed);
+	TEST_ASSERT_EQUAL(
+		airlock_page_new_tag(fixture.table), AIRLOCK_PAGE_MAX_TAG, "the last one");
+	TEST_ASSERT_EQUAL(airlock_page_new_tag(fixture.table), 0, "none is left");
+	TEST_ASSERT_EQUAL(airlock_page_new_tag(fixture.table), 0, "nor later");
+	return TEST_SUCCESS;
+}
+
+static int
+test_frame_goes_into_a_vm_and_back(void)
+{
+	const uint32_t tag = AIRLOCK_PAGE_MAX_TAG;
+	struct rte_mbuf *m = received();
+	struct airlock_pool_stats stats;
+	uint32_t frame;
+
+	TEST_ASSERT_NOT_NULL(m, "first frame");
+	frame = fixture_frame(m);
+	CHECK_WORD(m, AIRLOCK_PAGE_HOST, AIRLOCK_PAGE_NOBODY, "received");
+	airlock_page_lease(fixture.table, frame, tag);
+	CHECK_WORD(m, AIRLOCK_PAGE_LEASED, tag, "leased");
+	airlock_page_release(fixture.table, frame, tag);
+	CHECK_WORD(m, AIRLOCK_PAGE_RELEASED, tag, "released");
+	airlock_page_renew(fixture.table, frame, tag);
+	CHECK_WORD(m, AIRLOCK_PAGE_LEASED, tag, "renewed");
+	airlock_page_release(fixture.table, frame, tag);
+	airlock_pool_stats(fixture.pool, &stats);
+	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_RELEASED], 1, "pages in RELEASED");
+	TEST_ASSERT_SUCCESS(airlock_pool_verify(fixture.pool, NULL), "while a VM has it");
+	airlock_page_withdraw(fixture.table, frame, tag);
+	CHECK_WORD(m, AIRLOCK_PAGE_UNMAPPING, tag, "withdrawn");
+	rte_pktmbuf_free(m);
+	CHECK_WORD(m, AIRLOCK_PAGE_FREE, tag, "back");
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+static int
+test_tag_says_whose_bytes_are_in_a_frame(void)
+{
+	struct rte_mbuf *m = received();
+
+	airlock_page_lease(fixture.table, fixture_frame(m), 7);
+	m = through_the_mempool(m, 7);
+	TEST_ASSERT_NOT_NULL(m, "the same frame");
+	CHECK_WORD(m, AIRLOCK_PAGE_CARD, 7, "taken");
+	airlock_page_receive(fixture.table, &m, 1);
+	CHECK_WORD(m, AIRLOCK_PAGE_HOST, 7, "a packet, and else bytes of that VM");
+
+	airlock_page_lease(fixture.table, fixture_frame(m), 7);
+	m = through_the_mempool(m, 7);
+	airlock_page_receive_inexact(fixture.table, &m, 1);
+	CHECK_WORD(m, AIRLOCK_PAGE_HOST, AIRLOCK_PAGE_NOBODY, "the card may have written anything");
+
+	airlock_page_lease(fixture.table, fixture_frame(m), 7);
+	m = through_the_mempool(m, 7);
+	airlock_page_receive(fixture.table, &m, 1);
+	rte_pktmbuf_free(m);
+	CHECK_WORD(m, AIRLOCK_PAGE_FREE, AIRLOCK_PAGE_NOBODY, "a packet that was for another");
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+static int
+test_page_that_a_vm_has_does_not_come_back_to_the_mempool(void)
+{
+	struct airlock_pool_report report;
+	struct rte_mbuf *m = received();
+	uint32_t frame = fixture_frame(m);
+
+	airlock_page_lease(fixture.table, frame, 7);
+	rte_mempool_put(fixture.mempool, m);
+	CHECK_WORD(m, AIRLOCK_PAGE_LEASED, 7, "leased");
+	airlock_page_release(fixture.table, frame, 7);
+	rte_mempool_put(fixture.mempool, m);
+	CHECK_WORD(m, AIRLOCK_PAGE_RELEASED, 7, "released");
+	TEST_ASSERT_EQUAL(airlock_pool_verify(fixture.pool, &report), -EBADMSG, "counted");
+	TEST_ASSERT_EQUAL(report.violations, 2, "counted");
+	TEST_ASSERT_EQUAL(report.free_by_mempool, NB_PAGES - 1, "by mempool");
+	TEST_ASSERT_EQUAL(report.free_by_table, NB_PAGES - 1, "by table");
+	airlock_page_withdraw(fixture.table, frame, 7);
+	rte_pktmbuf_free(m);
+	return TEST_SUCCESS;
+}
+
+enum step {
+	LEASE,
+	RELEASE,
+	RENEW,
+	WITHDRAW
+};
+
+static void
+take_step(uint32_t frame, enum step step, uint32_t tag)
+{
+	switch (step) {
+	case LEASE:
+		airlock_page_lease(fixture.table, frame, tag);
+		break;
+	case RELEASE:
+		airlock_page_release(fixture.table, frame, tag);
+		break;
+	case RENEW:
+		airlock_page_renew(fixture.table, frame, tag);
+		break;
+	case WITHDRAW:
+		airlock_page_withdraw(fixture.table, frame, tag);
+		break;
+	}
+}
+
+/* Each state with each step, of the right VM and of another one. */
+static int
+test_step_from_a_wrong_state_is_counted(void)
+{
+	static const bool right[AIRLOCK_PAGE_STATES][WITHDRAW + 1] = {
+		[AIRLOCK_PAGE_HOST][LEASE] = true,
+		[AIRLOCK_PAGE_LEASED][RELEASE] = true,
+		[AIRLOCK_PAGE_LEASED][WITHDRAW] = true,
+		[AIRLOCK_PAGE_RELEASED][RENEW] = true,
+		[AIRLOCK_PAGE_RELEASED][WITHDRAW] = true,
+	};
+	uint64_t before, after;
+	bool ok;
+
+	for (unsigned int state = 0; state < AIRLOCK_PAGE_STATES; state++) {
+		for (unsigned int i = 0; i < 2 * RTE_DIM(right[0]); i++) {
+			enum step step = i / 2;
+			uint32_t tag = 7 + i % 2;
+
+			airlock_page_word_set(fixture.table, 0, airlock_page_word(state, 7));
+			before = atomic_load(&fixture.table->violations);
+			take_step(0, step, tag);
+			after = atomic_load(&fixture.table->violations);
+			ok = right[state][step] && (step == LEASE || tag == 7);
+			TEST_ASSERT_EQUAL(after - before, !ok, "%s, step %u, tag %u",
+				airlock_page_state_name(state), step, tag);
+		}
+	}
+	airlock_page_word_set(fixture.table, 0, airlock_page_word(AIRLOCK_PAGE_FREE, 0));
+	return TEST_SUCCESS;
+}
+
+static int
+test_frame_in_no_state_is_found(void)
+{
+	struct airlock_pool_report report;
+	struct rte_mbuf *m = received();
+
+	TEST_ASSERT_SUCCESS(airlock_pool_verify(fixture.pool, NULL), "so far");
+	airlock_page_word_set(fixture.table, fixture_frame(m), AIRLOCK_PAGE_STATES);
+	TEST_ASSERT_EQUAL(airlock_pool_verify(fixture.pool, &report), -EBADMSG, "found");
+	TEST_ASSERT_EQUAL(report.nb_lost, 1, "found");
+	airlock_page_word_set(fixture.table, fixture_frame(m), AIRLOCK_PAGE_HOST);
+	rte_pktmbuf_free(m);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
 #define CASE(fn) TEST_CASE_ST(fixture_setup, fixture_teardown, fn)
 
 static const struct unit_test_suite page_suite = {
@@ -167,6 +377,12 @@ static const struct unit_test_suite page_suite = {
 			CASE(test_frame_received_twice_is_counted),
 			CASE(test_frame_received_while_free_is_counted),
 			CASE(test_frame_given_out_while_in_use_is_counted),
+			CASE(test_tags_are_never_given_out_twice),
+			CASE(test_frame_goes_into_a_vm_and_back),
+			CASE(test_tag_says_whose_bytes_are_in_a_frame),
+			CASE(test_page_that_a_vm_has_does_not_come_back_to_the_mempool),
+			CASE(test_step_from_a_wrong_state_is_counted),
+			CASE(test_frame_in_no_state_is_found),
 			TEST_CASES_END(),
 		},
 };

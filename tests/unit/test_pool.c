@@ -8,110 +8,76 @@
  */
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <rte_errno.h>
+#include "pool_fixture.h"
 
-#include "airlock_pool.h"
-#include "test.h"
-
-#define NB_PAGES 1024
-
-static char path[64];
-static struct airlock_pool *pool;
-
-static int
-setup(void)
-{
-	snprintf(path, sizeof(path), "/dev/shm/airlock-test-%d", getpid());
-	unlink(path);
-	return TEST_SUCCESS;
-}
-
-static void
-teardown(void)
-{
-	airlock_pool_destroy(pool, false);
-	pool = NULL;
-	unlink(path);
-}
-
-static struct airlock_pool_conf
-good_conf(void)
-{
-	return (struct airlock_pool_conf){
-		.name = "test_pool",
-		.path = path,
-		.nb_pages = NB_PAGES,
-		.frame_pages = 1,
-		.socket_id = SOCKET_ID_ANY,
-	};
-}
+#define NB_PAGES FIXTURE_PAGES
 
 /* 0, or the rte_errno of a failure. */
 static int
 try_create(const struct airlock_pool_conf *conf)
 {
 	rte_errno = 0;
-	pool = airlock_pool_create(conf);
-	return pool != NULL ? 0 : rte_errno;
+	fixture.pool = airlock_pool_create(conf);
+	return fixture.pool != NULL ? 0 : rte_errno;
 }
 
 static int
 test_file_is_made_with_the_pools_size_and_goes_with_it(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	struct airlock_pool_stats stats;
 	struct stat st;
 
-	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", path);
-	TEST_ASSERT_SUCCESS(stat(path, &st), "%s", path);
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	TEST_ASSERT_SUCCESS(stat(fixture.path, &st), "%s", fixture.path);
 	TEST_ASSERT_EQUAL(st.st_size, NB_PAGES * AIRLOCK_PAGE_SIZE, "size");
 	TEST_ASSERT_EQUAL(st.st_mode & 0777, 0600, "packets are nobody else's to read");
 	TEST_ASSERT(st.st_blocks * 512 >= st.st_size, "no page is missing: %jd blocks",
 		(intmax_t)st.st_blocks);
-	airlock_pool_stats(pool, &stats);
+	airlock_pool_stats(fixture.pool, &stats);
 	TEST_ASSERT_EQUAL(stats.nb_pages, NB_PAGES, "pages");
 	TEST_ASSERT_EQUAL(stats.frame_pages, 1, "pages of a frame");
 	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_FREE], NB_PAGES, "all free");
 	TEST_ASSERT_EQUAL(stats.violations, 0, "none yet");
-	airlock_pool_destroy(pool, false);
-	pool = NULL;
-	TEST_ASSERT(stat(path, &st) < 0 && errno == ENOENT, "%s is left", path);
+	airlock_pool_destroy(fixture.pool, false);
+	fixture.pool = NULL;
+	TEST_ASSERT(stat(fixture.path, &st) < 0 && errno == ENOENT, "%s is left", fixture.path);
 	return TEST_SUCCESS;
 }
 
 static int
 test_kept_file_is_found_again_as_the_same_inode(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	struct stat before, after;
 
-	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", path);
-	TEST_ASSERT_SUCCESS(stat(path, &before), "%s", path);
-	airlock_pool_destroy(pool, true);
-	pool = NULL;
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	TEST_ASSERT_SUCCESS(stat(fixture.path, &before), "%s", fixture.path);
+	airlock_pool_destroy(fixture.pool, true);
+	fixture.pool = NULL;
 	TEST_ASSERT_EQUAL(try_create(&conf), 0, "again");
-	TEST_ASSERT_SUCCESS(stat(path, &after), "%s", path);
+	TEST_ASSERT_SUCCESS(stat(fixture.path, &after), "%s", fixture.path);
 	TEST_ASSERT_EQUAL(after.st_ino, before.st_ino, "a mapping of the old file still counts");
-	TEST_ASSERT_SUCCESS(airlock_pool_verify(pool, NULL), "as good as new");
+	TEST_ASSERT_SUCCESS(airlock_pool_verify(fixture.pool, NULL), "as good as new");
 	return TEST_SUCCESS;
 }
 
 static int
 test_file_of_another_size_is_refused_and_left_alone(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	struct stat st;
 
-	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", path);
-	airlock_pool_destroy(pool, true);
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	airlock_pool_destroy(fixture.pool, true);
 	conf.nb_pages *= 2;
 	TEST_ASSERT_EQUAL(try_create(&conf), EFBIG, "larger");
-	TEST_ASSERT_SUCCESS(stat(path, &st), "%s", path);
+	TEST_ASSERT_SUCCESS(stat(fixture.path, &st), "%s", fixture.path);
 	TEST_ASSERT_EQUAL(st.st_size, NB_PAGES * AIRLOCK_PAGE_SIZE, "size");
 	return TEST_SUCCESS;
 }
@@ -119,17 +85,17 @@ test_file_of_another_size_is_refused_and_left_alone(void)
 static int
 test_locked_file_is_busy(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	int fd, locked;
 
-	fd = open(path, O_RDWR | O_CREAT, 0600);
-	TEST_ASSERT(fd >= 0, "%s", path);
+	fd = open(fixture.path, O_RDWR | O_CREAT, 0600);
+	TEST_ASSERT(fd >= 0, "%s", fixture.path);
 	locked = flock(fd, LOCK_EX | LOCK_NB);
-	TEST_ASSERT_SUCCESS(locked, "%s", path);
+	TEST_ASSERT_SUCCESS(locked, "%s", fixture.path);
 	TEST_ASSERT_EQUAL(try_create(&conf), EBUSY, "another has it");
 	close(fd);
 	TEST_ASSERT_EQUAL(try_create(&conf), 0, "the other has gone");
-	fd = open(path, O_RDWR);
+	fd = open(fixture.path, O_RDWR);
 	locked = flock(fd, LOCK_EX | LOCK_NB);
 	close(fd);
 	TEST_ASSERT_EQUAL(locked, -1, "now the pool has it");
@@ -151,7 +117,7 @@ test_values_out_of_range_are_refused(void)
 		{NB_PAGES, 16},
 		{NB_PAGES + 2, 4},
 	};
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	struct stat st;
 
 	for (unsigned int i = 0; i < RTE_DIM(bad); i++) {
@@ -159,7 +125,7 @@ test_values_out_of_range_are_refused(void)
 		conf.frame_pages = bad[i].frame_pages;
 		TEST_ASSERT_EQUAL(try_create(&conf), EINVAL, "%u pages in frames of %u",
 			conf.nb_pages, conf.frame_pages);
-		TEST_ASSERT(stat(path, &st) < 0, "no file is made");
+		TEST_ASSERT(stat(fixture.path, &st) < 0, "no file is made");
 	}
 	return TEST_SUCCESS;
 }
@@ -167,14 +133,14 @@ test_values_out_of_range_are_refused(void)
 static int
 test_path_that_cannot_be_a_file_is_refused(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 
 	conf.path = "/dev/shm/airlock-test-no-such-directory/pool";
 	TEST_ASSERT_EQUAL(try_create(&conf), ENOENT, "no such directory");
 	conf.path = "/dev/shm";
 	TEST_ASSERT_EQUAL(try_create(&conf), EISDIR, "a directory");
-	TEST_ASSERT_SUCCESS(symlink("/dev/null", path), "%s", path);
-	conf.path = path;
+	TEST_ASSERT_SUCCESS(symlink("/dev/null", fixture.path), "%s", fixture.path);
+	conf.path = fixture.path;
 	TEST_ASSERT_EQUAL(try_create(&conf), ELOOP, "a link leads who knows where");
 	return TEST_SUCCESS;
 }
@@ -182,13 +148,13 @@ test_path_that_cannot_be_a_file_is_refused(void)
 static int
 test_failed_creation_leaves_no_file(void)
 {
-	struct airlock_pool_conf conf = good_conf();
+	struct airlock_pool_conf conf = fixture_conf();
 	char other_path[80];
 	struct airlock_pool *other;
 	struct stat st;
 
-	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", path);
-	snprintf(other_path, sizeof(other_path), "%s-other", path);
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	snprintf(other_path, sizeof(other_path), "%s-other", fixture.path);
 	conf.path = other_path;
 	other = airlock_pool_create(&conf);
 	TEST_ASSERT_NULL(other, "two mempools of one name");
@@ -197,7 +163,7 @@ test_failed_creation_leaves_no_file(void)
 		unlink(other_path);
 		TEST_ASSERT(false, "%s is left", other_path);
 	}
-	TEST_ASSERT_SUCCESS(airlock_pool_verify(pool, NULL), "the first is as it was");
+	TEST_ASSERT_SUCCESS(airlock_pool_verify(fixture.pool, NULL), "the first is as it was");
 	return TEST_SUCCESS;
 }
 
@@ -209,7 +175,169 @@ test_destroying_no_pool_is_nothing(void)
 	return TEST_SUCCESS;
 }
 
-#define CASE(fn) TEST_CASE_ST(setup, teardown, fn)
+/* The whole file, as a VMM has it mapped. For munmap(). */
+static uint8_t *
+map_file(int prot)
+{
+	int fd = open(fixture.path, O_RDWR);
+	uint8_t *view;
+
+	if (fd < 0)
+		return NULL;
+	view = mmap(NULL, (size_t)NB_PAGES * AIRLOCK_PAGE_SIZE, prot, MAP_SHARED, fd, 0);
+	close(fd);
+	return view != MAP_FAILED ? view : NULL;
+}
+
+/* Pages of a mapping that are in the page table, as /proc tells. */
+static int
+nb_present(const uint8_t *view)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry;
+	int nb = 0;
+
+	for (size_t i = 0; fd >= 0 && i < NB_PAGES; i++) {
+		off_t place = ((uintptr_t)view / AIRLOCK_PAGE_SIZE + i) * sizeof(entry);
+
+		if (pread(fd, &entry, sizeof(entry), place) != sizeof(entry))
+			nb = -1;
+		else if (nb >= 0)
+			nb += entry >> 63;
+	}
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return nb;
+}
+
+static size_t
+nb_not_zero(const uint8_t *view)
+{
+	size_t nb = 0;
+
+	for (size_t i = 0; i < (size_t)NB_PAGES * AIRLOCK_PAGE_SIZE; i++)
+		nb += view[i] != 0;
+	return nb;
+}
+
+static int
+check_old_file(const struct airlock_pool_conf *conf, uint8_t *view)
+{
+	uint8_t *frame;
+
+	memset(view, 0x5a, (size_t)NB_PAGES * AIRLOCK_PAGE_SIZE);
+	TEST_ASSERT_EQUAL(
+		nb_present(view), NB_PAGES, "the old pages are in the other's page table");
+	TEST_ASSERT_EQUAL(try_create(conf), 0, "again");
+	TEST_ASSERT_EQUAL(nb_present(view), 0, "none is there any more");
+	frame = airlock_page_addr(airlock_pool_table(fixture.pool), 1);
+	*frame = 1;
+	TEST_ASSERT_EQUAL(view[AIRLOCK_PAGE_SIZE], 1, "both have the new pages");
+	*frame = 0;
+	TEST_ASSERT_EQUAL(nb_not_zero(view), 0, "nobody's bytes are left");
+	return TEST_SUCCESS;
+}
+
+static int
+test_old_file_is_dark_for_others_and_zero(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+	uint8_t *view;
+	int ret;
+
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	airlock_pool_destroy(fixture.pool, true);
+	fixture.pool = NULL;
+	view = map_file(PROT_READ | PROT_WRITE);
+	TEST_ASSERT_NOT_NULL(view, "%s", fixture.path);
+	ret = check_old_file(&conf, view);
+	munmap(view, (size_t)NB_PAGES * AIRLOCK_PAGE_SIZE);
+	return ret;
+}
+
+static int
+test_pool_tells_which_file_it_is(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+	uint64_t dev, ino, bytes;
+	struct stat st;
+
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "%s", fixture.path);
+	TEST_ASSERT_SUCCESS(stat(fixture.path, &st), "%s", fixture.path);
+	airlock_pool_file(fixture.pool, &dev, &ino, &bytes);
+	TEST_ASSERT_EQUAL(dev, st.st_dev, "device");
+	TEST_ASSERT_EQUAL(ino, st.st_ino, "inode");
+	TEST_ASSERT_EQUAL(bytes, st.st_size, "size");
+	return TEST_SUCCESS;
+}
+
+static int
+test_every_frame_has_its_mbuf(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+	const struct airlock_page_table *table;
+
+	conf.frame_pages = 2;
+	conf.nb_partitions = 5;
+	conf.header = true;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	table = fixture.table;
+	TEST_ASSERT_EQUAL(table->nb_frames, NB_PAGES / 2, "frames");
+	for (uint32_t i = 0; i + 1 < table->nb_frames; i++) {
+		TEST_ASSERT_NOT_NULL(table->mbufs[i], "frame %u", i);
+		TEST_ASSERT_EQUAL((uintptr_t)table->mbufs[i]->buf_addr,
+			(uintptr_t)airlock_page_addr(table, i), "frame %u", i);
+	}
+	TEST_ASSERT_NULL(table->mbufs[table->nb_frames - 1], "the header's");
+	return TEST_SUCCESS;
+}
+
+static int
+test_header_is_the_last_frame_and_nobodys(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+	struct airlock_pool_stats stats;
+
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	TEST_ASSERT_NULL(airlock_pool_header(fixture.pool), "not asked for");
+	fixture_teardown();
+	conf = fixture_conf();
+	conf.frame_pages = 4;
+	conf.header = true;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	TEST_ASSERT_EQUAL((uintptr_t)airlock_pool_header(fixture.pool),
+		(uintptr_t)airlock_page_addr(fixture.table, NB_PAGES / 4 - 1), "address");
+	airlock_pool_stats(fixture.pool, &stats);
+	TEST_ASSERT_EQUAL(stats.header_pages, 4, "pages");
+	return fixture_check_pages(NB_PAGES - 4, 0, 4);
+}
+
+static int
+test_partitions_that_do_not_fit_are_refused(void)
+{
+	static const char name25[] = "a_name_with_25_characters";
+	struct airlock_pool_conf conf = fixture_conf();
+
+	conf.nb_partitions = AIRLOCK_POOL_MAX_PARTITIONS;
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "64 of 64 frames");
+	TEST_ASSERT_EQUAL(airlock_pool_nb_partitions(fixture.pool), 64, "partitions");
+	airlock_pool_destroy(fixture.pool, false);
+	conf.header = true;
+	TEST_ASSERT_EQUAL(try_create(&conf), EINVAL, "one frame is missing");
+	conf.header = false;
+	conf.nb_partitions = AIRLOCK_POOL_MAX_PARTITIONS + 1;
+	TEST_ASSERT_EQUAL(try_create(&conf), EINVAL, "65");
+	conf.nb_partitions = 1;
+	conf.name = name25;
+	TEST_ASSERT_EQUAL(try_create(&conf), 0, "25 characters");
+	airlock_pool_destroy(fixture.pool, false);
+	conf.nb_partitions = 2;
+	TEST_ASSERT_EQUAL(try_create(&conf), EINVAL, "27 characters with its number");
+	return TEST_SUCCESS;
+}
+
+#define CASE(fn) TEST_CASE_ST(NULL, fixture_teardown, fn)
 
 static const struct unit_test_suite pool_suite = {
 	.suite_name = "pool",
@@ -223,6 +351,11 @@ static const struct unit_test_suite pool_suite = {
 			CASE(test_path_that_cannot_be_a_file_is_refused),
 			CASE(test_failed_creation_leaves_no_file),
 			CASE(test_destroying_no_pool_is_nothing),
+			CASE(test_old_file_is_dark_for_others_and_zero),
+			CASE(test_pool_tells_which_file_it_is),
+			CASE(test_every_frame_has_its_mbuf),
+			CASE(test_header_is_the_last_frame_and_nobodys),
+			CASE(test_partitions_that_do_not_fit_are_refused),
 			TEST_CASES_END(),
 		},
 };
