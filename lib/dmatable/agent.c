@@ -230,11 +230,9 @@ welcome_send(struct airlock_dmatable *table)
 		.head = {.type = AIRLOCK_WINDOW_WELCOME, .bytes = sizeof(welcome)},
 		.version = AIRLOCK_WINDOW_VERSION,
 	};
-	int ret;
+	uint64_t bytes;
 
-	ret = airlock_pool_file_id(table->pool, &welcome.pool_dev, &welcome.pool_ino);
-	if (ret < 0)
-		return ret;
+	airlock_pool_file(table->pool, &welcome.pool_dev, &welcome.pool_ino, &bytes);
 	layout_fill(table->pages, &welcome.layout);
 	return agent_send(table, &welcome, sizeof(welcome));
 }

@@ -84,6 +84,7 @@ struct thread_counters {
 	_Atomic uint64_t unmap_runs;
 	_Atomic uint64_t unmap_requests;
 	_Atomic uint64_t unmap_tsc;
+	_Atomic uint64_t unmap_ns;
 	_Atomic uint64_t nb_windows;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t strays;
@@ -174,7 +175,7 @@ void window_lost(struct airlock_dmatable *table);
 bool window_take_back(struct airlock_page_table *pages, uint32_t frame, uint32_t tag);
 void window_free(struct window *window);
 /* The frame that holds the pool's header, or UINT32_MAX. */
-uint32_t window_header_frame(const struct airlock_page_table *pages);
+uint32_t window_header_frame(const struct airlock_dmatable *table);
 
 /* unmap.c */
 /* Take over what lcores gave, and ask the agent. True: there was something. */

@@ -200,6 +200,7 @@ unmap_answer(struct airlock_dmatable *table, const struct airlock_window_unmappe
 	STAILQ_REMOVE_HEAD(&table->requests, next);
 	table->nb_requests--;
 	request_finish(table, request);
+	airlock_count(&table->counters.unmap_ns, answer->ns);
 	free(request);
 	waiting_count(table);
 	return 0;

@@ -10,7 +10,7 @@
  * window has a tag of its own, so a frame that an earlier window of the same VM has not let go of is
  * not taken for this one's.
  *
- * The pool's last frame, if it is the header of airlock_window_proto.h, is mapped for the VM to read
+ * The pool's last frame, if it holds the header of airlock_window_proto.h, is mapped for the VM to read
  * before anybody hears of the window.
  *
  * It goes in two steps. window_down(): nobody maps any more, the event callback has waited for the
@@ -111,15 +111,9 @@ window_first_visible(const struct window *window)
 }
 
 uint32_t
-window_header_frame(const struct airlock_page_table *pages)
+window_header_frame(const struct airlock_dmatable *table)
 {
-	const struct airlock_page_partition *last = &pages->partitions[pages->nb_partitions - 1];
-	const struct airlock_window_header *header;
-
-	if (last->first_frame + last->nb_frames == pages->nb_frames)
-		return UINT32_MAX;
-	header = (const void *)(pages->base + pool_bytes(pages) - AIRLOCK_PAGE_SIZE);
-	return header->magic == AIRLOCK_WINDOW_HEADER_MAGIC ? pages->nb_frames - 1 : UINT32_MAX;
+	return airlock_pool_header(table->pool) != NULL ? table->pages->nb_frames - 1 : UINT32_MAX;
 }
 
 /*
@@ -150,7 +144,7 @@ header_map(const struct airlock_dmatable *table, const struct window *window, ui
 static void
 window_show_header(const struct airlock_dmatable *table, const struct window *window)
 {
-	uint32_t frame = window_header_frame(window->pages);
+	uint32_t frame = window_header_frame(table);
 	int ret;
 
 	if (frame == UINT32_MAX)

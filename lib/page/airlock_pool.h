@@ -75,10 +75,10 @@ struct airlock_pool_report {
  * it has any of its pages.
  *
  * @return the pool, to be given to airlock_pool_destroy(); NULL with rte_errno EINVAL (a value out
- *         of range, or more partitions than the frames suffice for), EBUSY (another process has locked the file), EFBIG (the file has another
- *         size), ENOSPC (no room in the file system), ENOMEM (no room in the EAL's memory for the
- *         mbuf headers), EOPNOTSUPP (the file system cannot punch holes), or what open(2),
- *         ftruncate(2) or mmap(2) said
+ *         of range, or too many partitions for the frames), EBUSY (another process has locked the
+ *         file), EFBIG (the file has another size), ENOSPC (no room in the file system), ENOMEM (no
+ *         room in the EAL's memory for the mbuf headers), EOPNOTSUPP (the file system cannot punch
+ *         holes), or what open(2), ftruncate(2) or mmap(2) said
  */
 struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
 
