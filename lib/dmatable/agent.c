@@ -202,7 +202,7 @@ agent_ready(struct watch *watch, uint32_t events)
 		if (bytes <= 0) {
 			if (parcel.fd >= 0)
 				close(parcel.fd);
-			DMATABLE_LOG(INFO, "%s: agent of process %d is gone\n", table->name,
+			DMATABLE_LOG(DEBUG, "%s: agent of process %d is gone\n", table->name,
 				table->agent_pid);
 			window_lost(table);
 			return;
@@ -259,8 +259,8 @@ agent_accept(struct watch *listener, uint32_t events)
 	if (table->agent.fd >= 0) {
 		snprintf(text, sizeof(text), "%s has an agent already, in process %d", table->name,
 			table->agent_pid);
-		refused_send(fd, text);
 		airlock_count(&table->counters.refused, 1);
+		refused_send(fd, text);
 		DMATABLE_LOG(
 			WARNING, "%s: process %d refused: %s\n", table->name, peer_pid(fd), text);
 		close(fd);

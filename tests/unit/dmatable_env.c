@@ -123,15 +123,16 @@ frame_compare(const void *a, const void *b)
 int
 dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n)
 {
-	struct rte_mbuf *m[ENV_PAGES];
-	int ret;
+	struct rte_mempool *mempool = airlock_pool_mempool(env->pool, 0);
+	struct rte_mbuf *m;
 
-	ret = rte_mempool_get_bulk(airlock_pool_mempool(env->pool, 0), (void **)m, n);
-	if (ret < 0)
-		return ret;
-	airlock_page_receive(env->pages, m, n);
 	for (uint32_t i = 0; i < n; i++) {
-		frames[i] = airlock_page_frame(env->pages, m[i]->buf_addr);
+		int ret = rte_mempool_get(mempool, (void **)&m);
+
+		if (ret < 0)
+			return ret;
+		airlock_page_receive(env->pages, &m, 1);
+		frames[i] = airlock_page_frame(env->pages, m->buf_addr);
 		airlock_page_lease(env->pages, frames[i], env->place.tag);
 	}
 	qsort(frames, n, sizeof(frames[0]), frame_compare);
