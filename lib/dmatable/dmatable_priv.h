@@ -117,7 +117,8 @@ struct airlock_dmatable {
 	struct queue_counters queues[AIRLOCK_DMATABLE_MAX_QUEUES];
 	struct thread_counters counters __rte_cache_aligned;
 
-	/* Taking frames back from the window, and which windows there are: unmap thread, control. */
+	/* Taking frames back from the window, and which windows there are: unmap thread, control.
+	 */
 	pthread_mutex_t lock;
 	struct window *window; /* the one that is up or being emptied */
 	struct window_list quarantine;

@@ -5,8 +5,8 @@
 /*
  * The unmap thread: one for all tables, from the first table's start to the last one's end.
  *
- * It waits in epoll for sockets and faults, and looks at the tables' chains, because lcores may make
- * no system call to wake it. How often it looks is what it costs:
+ * It waits in epoll for sockets and faults, and looks at the tables' chains, because lcores may
+ * make no system call to wake it. How often it looks is what it costs:
  *
  *     frames came at the last look     after 50 us (a timer's slack makes it about 100)
  *     none came                        twice as long as before, up to 1 ms
@@ -14,9 +14,9 @@
  *
  * A look that finds nothing costs a load for each table, and a wake-up (some 5 us). So beside idle
  * VMs the thread takes about half a percent of a CPU, and with traffic some 5 percent and what
- * the requests cost. Where it shares a CPU with an lcore, that lcore is interrupted as often. Answers
- * of agents wake the thread, but do not make it look earlier: what gathers meanwhile makes a better
- * request.
+ * the requests cost. Where it shares a CPU with an lcore, that lcore is interrupted as often.
+ * Answers of agents wake the thread, but do not make it look earlier: what gathers meanwhile makes
+ * a better request.
  *
  * What a request costs, in the agent: 1000 ns for a page alone, 12 to 75 ns a page for runs of an
  * extent. So those who give frames should wait until whole extents are given; here is only merged

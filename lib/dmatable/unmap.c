@@ -6,9 +6,9 @@
  * Frames on their way back: from the chain that lcores fill, by way of a set that sorts and merges
  * them, into requests to the agent; and with its answer into their mempool.
  *
- * Many requests are on their way at a time. One for which the socket has no room waits for EPOLLOUT,
- * and what comes meanwhile gathers in the set. Answers come in the order of the requests; anything
- * else, and any error in one, ends the connection, since nobody knows then what is mapped.
+ * Many requests are on their way at a time. One for which the socket has no room waits for
+ * EPOLLOUT, and what comes meanwhile gathers in the set. Answers come in the order of the requests;
+ * anything else, and any error in one, ends the connection, since nobody knows then what is mapped.
  *
  * Thread rule: the unmap thread.
  */

@@ -6,17 +6,17 @@
  * A window comes and goes.
  *
  * It comes with HELLO: the agent has registered its mapping of the pool and made it dark. Where the
- * VMM's page table may be read, it is held against that: a window that shows a page is refused. Each
- * window has a tag of its own, so a frame that an earlier window of the same VM has not let go of is
- * not taken for this one's.
+ * VMM's page table may be read, it is held against that: a window that shows a page is refused.
+ * Each window has a tag of its own, so a frame that an earlier window of the same VM has not let go
+ * of is not taken for this one's.
  *
- * The pool's last frame, if it holds the header of airlock_window_proto.h, is mapped for the VM to read
- * before anybody hears of the window.
+ * The pool's last frame, if it holds the header of airlock_window_proto.h, is mapped for the VM to
+ * read before anybody hears of the window.
  *
  * It goes in two steps. window_down(): nobody maps any more, the event callback has waited for the
- * lcores, what the VM still holds is UNMAPPING. window_lost(): the agent has gone, so no answer will
- * come, and what is UNMAPPING is in quarantine until it is seen to be dark (quarantine.c). The agent
- * hides the window by itself when it loses the connection.
+ * lcores, what the VM still holds is UNMAPPING. window_lost(): the agent has gone, so no answer
+ * will come, and what is UNMAPPING is in quarantine until it is seen to be dark (quarantine.c). The
+ * agent hides the window by itself when it loses the connection.
  *
  * Thread rule: the unmap thread.
  */

@@ -3,8 +3,8 @@
  */
 
 /*
- * What an agent must not say to a DMA table, and sockets that it cannot have. Each time: the agent is
- * turned away and counted, no descriptor stays behind, and a good agent is served afterwards.
+ * What an agent must not say to a DMA table, and sockets that it cannot have. Each time: the agent
+ * is turned away and counted, no descriptor stays behind, and a good agent is served afterwards.
  */
 
 #include <dirent.h>

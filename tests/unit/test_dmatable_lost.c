@@ -3,8 +3,8 @@
  */
 
 /*
- * Windows that break: the agent dies between any two messages, the VMM dies, nobody answers. What the
- * window held comes back when it is dark, and not before.
+ * Windows that break: the agent dies between any two messages, the VMM dies, nobody answers. What
+ * the window held comes back when it is dark, and not before.
  *
  * A VMM that dies, or that touches what it must not, is a child process of libc alone.
  */
@@ -138,7 +138,8 @@ test_agent_may_die_between_any_two_messages(void)
 	return TEST_SUCCESS;
 }
 
-/* A VMM in a process of its own, which does *act* when its window is up. Never returns in the child. */
+/* A VMM in a process of its own, which does *act* when its window is up. Never returns in the
+ * child. */
 static int
 child_start(void (*act)(const struct window_stub *mine))
 {

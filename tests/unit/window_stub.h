@@ -7,8 +7,8 @@
 
 /**
  * @file
- * An agent that does one thing at a time, as it is told: for what a real one would never do. Nothing
- * but libc, so that a child process may use it.
+ * An agent that does one thing at a time, as it is told: for what a real one would never do.
+ * Nothing but libc, so that a child process may use it.
  */
 
 #include <stdbool.h>
