@@ -202,7 +202,7 @@ agent_ready(struct watch *watch, uint32_t events)
 		if (bytes <= 0) {
 			if (parcel.fd >= 0)
 				close(parcel.fd);
-			DMATABLE_LOG(INFO, "%s: agent of process %d is gone\n", table->name,
+			DMATABLE_LOG(DEBUG, "%s: agent of process %d is gone\n", table->name,
 				table->agent_pid);
 			window_lost(table);
 			return;
@@ -230,11 +230,9 @@ welcome_send(struct airlock_dmatable *table)
 		.head = {.type = AIRLOCK_WINDOW_WELCOME, .bytes = sizeof(welcome)},
 		.version = AIRLOCK_WINDOW_VERSION,
 	};
-	int ret;
+	uint64_t bytes;
 
-	ret = airlock_pool_file_id(table->pool, &welcome.pool_dev, &welcome.pool_ino);
-	if (ret < 0)
-		return ret;
+	airlock_pool_file(table->pool, &welcome.pool_dev, &welcome.pool_ino, &bytes);
 	layout_fill(table->pages, &welcome.layout);
 	return agent_send(table, &welcome, sizeof(welcome));
 }
@@ -261,8 +259,8 @@ agent_accept(struct watch *listener, uint32_t events)
 	if (table->agent.fd >= 0) {
 		snprintf(text, sizeof(text), "%s has an agent already, in process %d", table->name,
 			table->agent_pid);
-		refused_send(fd, text);
 		airlock_count(&table->counters.refused, 1);
+		refused_send(fd, text);
 		DMATABLE_LOG(
 			WARNING, "%s: process %d refused: %s\n", table->name, peer_pid(fd), text);
 		close(fd);

@@ -10,15 +10,16 @@
  * A VM's DMA table: which frames of the pool are mapped for the VM, and the socket by which its
  * window comes and goes.
  *
- * Frames are mapped at once, by an lcore, and unmapped later, in batches, by the unmap thread, which
- * asks the VM's agent and gives the frames back to their mempool when the agent has answered.
+ * Frames are mapped at once, by an lcore, and unmapped later, in batches, by the unmap thread,
+ * which asks the VM's agent and gives the frames back to their mempool when the agent has answered.
  *
- * A frame is given back only when it is known to be dark. What a window that breaks still held stays
- * UNMAPPING, in quarantine, until the VMM is dead, or its page table shows the frame gone.
+ * A frame is given back only when it is known to be dark. What a window that breaks still held
+ * stays UNMAPPING, in quarantine, until the VMM is dead, or its page table shows the frame gone.
  *
- * Thread rule: as each function says. Control must not hold a lock that *event* takes while it starts,
- * stops or destroys a table; any other call never waits for the unmap thread. A table that is up may go down at any moment; what an lcore
- * began with it in an iteration it may finish, because the event callback waits for the lcores.
+ * Thread rule: as each function says. Control must not hold a lock that *event* takes while it
+ * starts, stops or destroys a table; any other call never waits for the unmap thread. A table that
+ * is up may go down at any moment; what an lcore began with it in an iteration it may finish,
+ * because the event callback waits for the lcores.
  */
 
 #include <stdatomic.h>
@@ -89,7 +90,8 @@ struct airlock_dmatable_stats {
 	uint64_t unmapped; /**< frames, ever */
 	uint64_t unmap_runs;
 	uint64_t unmap_requests;
-	uint64_t unmap_ns; /**< that it took the VMM, by its agent's word */
+	uint64_t unmap_tsc; /**< cycles from request to answer, summed over requests */
+	uint64_t unmap_ns; /**< that the agents' kernel took for them, as the agents say */
 	uint64_t nb_windows; /**< times that an agent handed over a window */
 	uint64_t refused; /**< agents turned away */
 	uint64_t strays; /**< faults on frames that are not the VM's */
@@ -98,15 +100,16 @@ struct airlock_dmatable_stats {
 /**
  * Create a table, without a socket yet.
  *
- * @return the table, to be given to airlock_dmatable_destroy(); NULL with rte_errno EINVAL or ENOMEM
+ * @return the table, to be given to airlock_dmatable_destroy(); NULL with rte_errno EINVAL or
+ * ENOMEM
  */
 struct airlock_dmatable *airlock_dmatable_create(const struct airlock_dmatable_conf *conf);
 
 /**
  * Listen for the agent. The first table's start starts the unmap thread.
  *
- * @return 0; -EADDRINUSE (somebody listens there, or it is no socket); or what socket(2), bind(2) or
- *         listen(2) said
+ * @return 0; -EADDRINUSE (somebody listens there, or it is no socket); or what socket(2), bind(2)
+ * or listen(2) said
  */
 int airlock_dmatable_start(struct airlock_dmatable *table);
 
@@ -161,8 +164,8 @@ void airlock_dmatable_unmap(
 	struct airlock_dmatable *table, uint16_t queue_id, const uint32_t *frames, uint32_t n);
 
 /**
- * Take back every frame that is LEASED or RELEASED to the window. Control, while no lcore has a ring
- * of this VM.
+ * Take back every frame that is LEASED or RELEASED to the window. Control, while no lcore has a
+ * ring of this VM.
  */
 void airlock_dmatable_unmap_all(struct airlock_dmatable *table);
 

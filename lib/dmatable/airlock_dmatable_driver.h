@@ -11,9 +11,9 @@
  * (drivers/dmatable/uffd), or the IOMMU domain of a device that works for it.
  *
  * A driver keeps one object for each address space, from open() to close(), and knows neither page
- * states nor sockets. Pages become dark by another way: the agent unmaps them in its own page table.
- * A driver for a table that airlockd itself unmaps would add an operation for that, to be called by
- * the unmap thread where it now sends the agent a request.
+ * states nor sockets. Pages become dark by another way: the agent unmaps them in its own page
+ * table. A driver for a table that airlockd itself unmaps would add an operation for that, to be
+ * called by the unmap thread where it now sends the agent a request.
  *
  * Several spaces of one VM act as one: a run is mapped in all of them or in none. That is why map()
  * stops at the first run that fails and says how far it came: who maps in a second space takes what

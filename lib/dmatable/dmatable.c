@@ -293,8 +293,8 @@ airlock_dmatable_unmap_all(struct airlock_dmatable *table)
 uint32_t
 airlock_dmatable_held(const struct airlock_dmatable *table)
 {
-	/* In this order: what is returned was taken before. */
-	uint64_t returned = atomic_load_explicit(&table->counters.returned, memory_order_acquire);
+	/* In this order, so that it is rather too many than too few. */
+	uint64_t returned = atomic_load_explicit(&table->counters.returned, memory_order_relaxed);
 	uint64_t taken = 0;
 
 	for (unsigned int i = 0; i < AIRLOCK_DMATABLE_MAX_QUEUES; i++)
@@ -314,6 +314,7 @@ airlock_dmatable_stats(const struct airlock_dmatable *table, struct airlock_dmat
 		.unmapped = airlock_count_get(&counters->unmapped),
 		.unmap_runs = airlock_count_get(&counters->unmap_runs),
 		.unmap_requests = airlock_count_get(&counters->unmap_requests),
+		.unmap_tsc = airlock_count_get(&counters->unmap_tsc),
 		.unmap_ns = airlock_count_get(&counters->unmap_ns),
 		.nb_windows = airlock_count_get(&counters->nb_windows),
 		.refused = airlock_count_get(&counters->refused),

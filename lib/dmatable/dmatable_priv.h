@@ -61,6 +61,7 @@ TAILQ_HEAD(window_list, window);
 /* An UNMAP that has no answer yet. */
 struct request {
 	STAILQ_ENTRY(request) next;
+	uint64_t sent_tsc;
 	uint32_t nb_frames;
 	bool sent;
 	struct airlock_window_unmap msg; /* and its runs */
@@ -82,6 +83,7 @@ struct thread_counters {
 	_Atomic uint64_t unmapped;
 	_Atomic uint64_t unmap_runs;
 	_Atomic uint64_t unmap_requests;
+	_Atomic uint64_t unmap_tsc;
 	_Atomic uint64_t unmap_ns;
 	_Atomic uint64_t nb_windows;
 	_Atomic uint64_t refused;
@@ -115,7 +117,8 @@ struct airlock_dmatable {
 	struct queue_counters queues[AIRLOCK_DMATABLE_MAX_QUEUES];
 	struct thread_counters counters __rte_cache_aligned;
 
-	/* Taking frames back from the window, and which windows there are: unmap thread, control. */
+	/* Taking frames back from the window, and which windows there are: unmap thread, control.
+	 */
 	pthread_mutex_t lock;
 	struct window *window; /* the one that is up or being emptied */
 	struct window_list quarantine;
@@ -173,7 +176,7 @@ void window_lost(struct airlock_dmatable *table);
 bool window_take_back(struct airlock_page_table *pages, uint32_t frame, uint32_t tag);
 void window_free(struct window *window);
 /* The frame that holds the pool's header, or UINT32_MAX. */
-uint32_t window_header_frame(const struct airlock_page_table *pages);
+uint32_t window_header_frame(const struct airlock_dmatable *table);
 
 /* unmap.c */
 /* Take over what lcores gave, and ask the agent. True: there was something. */

@@ -14,8 +14,8 @@
 #define FRAMES_WORD 64
 
 /*
- * A set of frames, a bit each: what goes in comes out in order and merged, and neither end is sorted.
- * One thread.
+ * A set of frames, a bit each: what goes in comes out in order and merged, and neither end is
+ * sorted. One thread.
  */
 struct frames {
 	uint64_t *words;

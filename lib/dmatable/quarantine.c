@@ -6,8 +6,8 @@
  * Frames of windows that went without a word: they stay UNMAPPING until they are known to be dark.
  *
  * Nobody maps in such a window any more, so a page that is dark stays so. It is dark when the
- * VMM's address space is gone, when the VMM's page table says so, or, where that may not be read, when
- * the same process says HELLO again: its agent does so only with a dark window. The window's
+ * VMM's address space is gone, when the VMM's page table says so, or, where that may not be read,
+ * when the same process says HELLO again: its agent does so only with a dark window. The window's
  * driver object lives until the last frame is back: with the last descriptor of a userfaultfd its
  * registration would go, and the window would show everything.
  *

@@ -5,15 +5,15 @@
 /*
  * Accesses to pages that are not mapped for the VM.
  *
- * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. Any other is
- * a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed for it,
- * the page is poisoned.
+ * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. Any other
+ * is a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed for
+ * it, the page is poisoned.
  *
  * A page that is the VM's by now may have been mapped since the fault; then nobody waits any
- * more. Or the lcore is about to map it. Or the kernel took a mapped page out, as it may to move or to
- * swap it: then nobody would map it again. So such a page is looked at again at the next look, and
- * mapped if it is the VM's still. That cannot undo an unmap: it is this thread that sends
- * the requests, and one for this page can only be sent later.
+ * more. Or the lcore is about to map it. Or the kernel took a mapped page out, as it may to move or
+ * to swap it: then nobody would map it again. So such a page is looked at again at the next look,
+ * and mapped if it is the VM's still. That cannot undo an unmap: it is this thread that sends the
+ * requests, and one for this page can only be sent later.
  *
  * Thread rule: the unmap thread.
  */

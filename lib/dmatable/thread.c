@@ -5,8 +5,8 @@
 /*
  * The unmap thread: one for all tables, from the first table's start to the last one's end.
  *
- * It waits in epoll for sockets and faults, and looks at the tables' chains, because lcores may make
- * no system call to wake it. How often it looks is what it costs:
+ * It waits in epoll for sockets and faults, and looks at the tables' chains, because lcores may
+ * make no system call to wake it. How often it looks is what it costs:
  *
  *     frames came at the last look     after 50 us (a timer's slack makes it about 100)
  *     none came                        twice as long as before, up to 1 ms
@@ -14,9 +14,9 @@
  *
  * A look that finds nothing costs a load for each table, and a wake-up (some 5 us). So beside idle
  * VMs the thread takes about half a percent of a CPU, and with traffic some 5 percent and what
- * the requests cost. Where it shares a CPU with an lcore, that lcore is interrupted as often. Answers
- * of agents wake the thread, but do not make it look earlier: what gathers meanwhile makes a better
- * request.
+ * the requests cost. Where it shares a CPU with an lcore, that lcore is interrupted as often.
+ * Answers of agents wake the thread, but do not make it look earlier: what gathers meanwhile makes
+ * a better request.
  *
  * What a request costs, in the agent: 1000 ns for a page alone, 12 to 75 ns a page for runs of an
  * extent. So those who give frames should wait until whole extents are given; here is only merged
@@ -38,7 +38,7 @@
 
 #include "dmatable_priv.h"
 
-#define SECOND_NS	INT64_C(1000000000)
+#define ONE_S_NS	INT64_C(1000000000)
 #define MIN_LOOK_NS	INT64_C(50000)
 #define MAX_LOOK_NS	INT64_C(1000000)
 #define QUARANTINE_NS	INT64_C(100000000)
@@ -86,7 +86,7 @@ now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND_NS + ts.tv_nsec;
+	return ts.tv_sec * ONE_S_NS + ts.tv_nsec;
 }
 
 int
@@ -249,7 +249,7 @@ thread_main(void *arg)
 		int64_t due_ns = look();
 		int64_t wait_ns = RTE_MAX(due_ns - now_ns(), INT64_C(0));
 		struct timespec timeout = {
-			.tv_sec = wait_ns / SECOND_NS, .tv_nsec = wait_ns % SECOND_NS};
+			.tv_sec = wait_ns / ONE_S_NS, .tv_nsec = wait_ns % ONE_S_NS};
 		int n = epoll_pwait2(thread.epoll_fd, events, RTE_DIM(events),
 			due_ns == INT64_MAX ? NULL : &timeout, NULL);
 

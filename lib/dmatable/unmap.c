@@ -6,9 +6,9 @@
  * Frames on their way back: from the chain that lcores fill, by way of a set that sorts and merges
  * them, into requests to the agent; and with its answer into their mempool.
  *
- * Many requests are on their way at a time. One for which the socket has no room waits for EPOLLOUT,
- * and what comes meanwhile gathers in the set. Answers come in the order of the requests; anything
- * else, and any error in one, ends the connection, since nobody knows then what is mapped.
+ * Many requests are on their way at a time. One for which the socket has no room waits for
+ * EPOLLOUT, and what comes meanwhile gathers in the set. Answers come in the order of the requests;
+ * anything else, and any error in one, ends the connection, since nobody knows then what is mapped.
  *
  * Thread rule: the unmap thread.
  */
@@ -81,6 +81,7 @@ request_send(struct airlock_dmatable *table, struct request *request)
 {
 	int ret;
 
+	request->sent_tsc = rte_rdtsc();
 	ret = agent_send(table, &request->msg, request->msg.head.bytes);
 	if (ret == -EAGAIN || ret == -ENOBUFS || ret == -ENOMEM) {
 		if (!table->socket_full)
@@ -171,7 +172,7 @@ unmap_give_back(struct airlock_page_table *pages, const struct airlock_run *run)
 }
 
 static void
-request_finish(struct airlock_dmatable *table, const struct request *request, uint32_t ns)
+request_finish(struct airlock_dmatable *table, const struct request *request)
 {
 	uint32_t page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT;
 
@@ -185,7 +186,7 @@ request_finish(struct airlock_dmatable *table, const struct request *request, ui
 	}
 	airlock_count(&table->counters.unmapped, request->nb_frames);
 	airlock_count(&table->counters.returned, request->nb_frames);
-	airlock_count(&table->counters.unmap_ns, ns);
+	airlock_count(&table->counters.unmap_tsc, rte_rdtsc() - request->sent_tsc);
 }
 
 int
@@ -198,7 +199,8 @@ unmap_answer(struct airlock_dmatable *table, const struct airlock_window_unmappe
 		return -EPROTO;
 	STAILQ_REMOVE_HEAD(&table->requests, next);
 	table->nb_requests--;
-	request_finish(table, request, answer->ns);
+	request_finish(table, request);
+	airlock_count(&table->counters.unmap_ns, answer->ns);
 	free(request);
 	waiting_count(table);
 	return 0;

@@ -178,7 +178,7 @@ view_open(struct airlock_dmatable *table, struct view *view)
 	*view = (struct view){
 		.pages = table->pages,
 		.page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT,
-		.header = window_header_frame(table->pages),
+		.header = window_header_frame(table),
 	};
 	pthread_mutex_lock(&table->lock);
 	window = table->window;

@@ -6,17 +6,17 @@
  * A window comes and goes.
  *
  * It comes with HELLO: the agent has registered its mapping of the pool and made it dark. Where the
- * VMM's page table may be read, it is held against that: a window that shows a page is refused. Each
- * window has a tag of its own, so a frame that an earlier window of the same VM has not let go of is
- * not taken for this one's.
+ * VMM's page table may be read, it is held against that: a window that shows a page is refused.
+ * Each window has a tag of its own, so a frame that an earlier window of the same VM has not let go
+ * of is not taken for this one's.
  *
- * The pool's last frame, if it is the header of airlock_window_proto.h, is mapped for the VM to read
- * before anybody hears of the window.
+ * The pool's last frame, if it holds the header of airlock_window_proto.h, is mapped for the VM to
+ * read before anybody hears of the window.
  *
  * It goes in two steps. window_down(): nobody maps any more, the event callback has waited for the
- * lcores, what the VM still holds is UNMAPPING. window_lost(): the agent has gone, so no answer will
- * come, and what is UNMAPPING is in quarantine until it is seen to be dark (quarantine.c). The agent
- * hides the window by itself when it loses the connection.
+ * lcores, what the VM still holds is UNMAPPING. window_lost(): the agent has gone, so no answer
+ * will come, and what is UNMAPPING is in quarantine until it is seen to be dark (quarantine.c). The
+ * agent hides the window by itself when it loses the connection.
  *
  * Thread rule: the unmap thread.
  */
@@ -111,15 +111,9 @@ window_first_visible(const struct window *window)
 }
 
 uint32_t
-window_header_frame(const struct airlock_page_table *pages)
+window_header_frame(const struct airlock_dmatable *table)
 {
-	const struct airlock_page_partition *last = &pages->partitions[pages->nb_partitions - 1];
-	const struct airlock_window_header *header;
-
-	if (last->first_frame + last->nb_frames == pages->nb_frames)
-		return UINT32_MAX;
-	header = (const void *)(pages->base + pool_bytes(pages) - AIRLOCK_PAGE_SIZE);
-	return header->magic == AIRLOCK_WINDOW_HEADER_MAGIC ? pages->nb_frames - 1 : UINT32_MAX;
+	return airlock_pool_header(table->pool) != NULL ? table->pages->nb_frames - 1 : UINT32_MAX;
 }
 
 /*
@@ -150,7 +144,7 @@ header_map(const struct airlock_dmatable *table, const struct window *window, ui
 static void
 window_show_header(const struct airlock_dmatable *table, const struct window *window)
 {
-	uint32_t frame = window_header_frame(window->pages);
+	uint32_t frame = window_header_frame(table);
 	int ret;
 
 	if (frame == UINT32_MAX)

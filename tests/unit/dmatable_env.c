@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * What the tests of lib/dmatable have in common; see dmatable_env.h.
+ *
+ * Thread rule: main thread, but for the event callback, which is in the unmap thread.
+ */
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+
+#include "dmatable_env.h"
+#include "test.h"
+
+static void
+window_event(struct airlock_dmatable *table, const struct airlock_window_place *place, void *arg)
+{
+	struct dmatable_env *env = arg;
+
+	if (place == NULL) {
+		atomic_fetch_add_explicit(&env->downs, 1, memory_order_release);
+		return;
+	}
+	env->place = *place;
+	/* Pairs with dmatable_env_wait_up(). */
+	atomic_fetch_add_explicit(&env->ups, 1, memory_order_release);
+}
+
+static int
+pool_init(struct dmatable_env *env)
+{
+	struct airlock_pool_conf conf = {
+		.name = "test_dmatable",
+		.path = env->pool_path,
+		.nb_pages = ENV_PAGES,
+		.frame_pages = 1,
+		.socket_id = SOCKET_ID_ANY,
+		.header = true,
+	};
+	struct airlock_window_header *header;
+
+	env->pool = airlock_pool_create(&conf);
+	TEST_ASSERT_NOT_NULL(env->pool, "%s: %s", env->pool_path, rte_strerror(rte_errno));
+	env->pages = airlock_pool_table(env->pool);
+	header = airlock_pool_header(env->pool);
+	header->magic = AIRLOCK_WINDOW_HEADER_MAGIC;
+	return TEST_SUCCESS;
+}
+
+static int
+kernel_check(struct dmatable_env *env)
+{
+	struct window_stub stub;
+	int ret;
+
+	ret = window_stub_map(&stub, env->pool_path, ENV_PAGES * AIRLOCK_PAGE_SIZE);
+	window_stub_fini(&stub);
+	if (ret == 0)
+		return TEST_SUCCESS;
+	printf("  no userfaultfd with minor faults here: %s\n", strerror(-ret));
+	return ret == -EPERM || ret == -EINVAL || ret == -ENOSYS ? TEST_SKIPPED : TEST_FAILED;
+}
+
+int
+dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
+{
+	struct airlock_dmatable_conf conf = {.name = "vm0",
+		.path = env->path,
+		.stray = stray,
+		.event = window_event,
+		.arg = env};
+	int ret;
+
+	memset(env, 0, sizeof(*env));
+	snprintf(env->pool_path, sizeof(env->pool_path), "/dev/shm/airlock-dmatable-%d", getpid());
+	snprintf(env->path, sizeof(env->path), "/dev/shm/airlock-dmatable-%d.window", getpid());
+	unlink(env->pool_path);
+	unlink(env->path);
+	ret = pool_init(env);
+	if (ret != TEST_SUCCESS)
+		return ret;
+	ret = kernel_check(env);
+	if (ret != TEST_SUCCESS)
+		return ret;
+	conf.pool = env->pool;
+	env->table = airlock_dmatable_create(&conf);
+	TEST_ASSERT_NOT_NULL(env->table, "create: %s", rte_strerror(rte_errno));
+	TEST_ASSERT_SUCCESS(airlock_dmatable_start(env->table), "start");
+	return TEST_SUCCESS;
+}
+
+void
+dmatable_env_fini(struct dmatable_env *env)
+{
+	airlock_dmatable_destroy(env->table);
+	if (env->pool != NULL)
+		airlock_dmatable_forget(env->pool);
+	airlock_pool_destroy(env->pool, false);
+	env->table = NULL;
+	env->pool = NULL;
+	unlink(env->path);
+}
+
+bool
+dmatable_env_wait_up(struct dmatable_env *env, uint32_t n)
+{
+	return dmatable_wait(atomic_load_explicit(&env->ups, memory_order_acquire) >= n);
+}
+
+static int
+frame_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int
+dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n)
+{
+	struct rte_mempool *mempool = airlock_pool_mempool(env->pool, 0);
+	struct rte_mbuf *m;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int ret = rte_mempool_get(mempool, (void **)&m);
+
+		if (ret < 0)
+			return ret;
+		airlock_page_receive(env->pages, &m, 1);
+		frames[i] = airlock_page_frame(env->pages, m->buf_addr);
+		airlock_page_lease(env->pages, frames[i], env->place.tag);
+	}
+	qsort(frames, n, sizeof(frames[0]), frame_compare);
+	return 0;
+}
+
+void *
+dmatable_env_addr(struct dmatable_env *env, uint32_t frame)
+{
+	return airlock_page_addr(env->pages, frame);
+}
+
+uint32_t
+dmatable_env_map(struct dmatable_env *env, const uint32_t *frames, uint32_t n)
+{
+	uint32_t nb_mapped = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct airlock_run run = {.first_frame = frames[i], .nb_frames = 1};
+
+		nb_mapped += airlock_dmatable_map(env->table, 0, &run, 1);
+	}
+	return nb_mapped;
+}
+
+struct airlock_dmatable_stats
+dmatable_env_stats(struct dmatable_env *env)
+{
+	struct airlock_dmatable_stats stats;
+
+	airlock_dmatable_stats(env->table, &stats);
+	return stats;
+}
+
+bool
+dmatable_env_is_whole(struct dmatable_env *env)
+{
+	struct airlock_pool_stats stats;
+
+	airlock_pool_stats(env->pool, &stats);
+	return stats.pages[AIRLOCK_PAGE_FREE] == ENV_PAGES - 1 && stats.violations == 0 &&
+		airlock_pool_verify(env->pool, NULL) == 0;
+}

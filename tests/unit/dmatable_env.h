@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef DMATABLE_ENV_H
+#define DMATABLE_ENV_H
+
+/**
+ * @file
+ * A pool and a DMA table over it, for the tests of lib/dmatable; the test is lcore and control.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "airlock_dmatable.h"
+#include "window_stub.h"
+
+#define ENV_PAGES 2048
+
+struct dmatable_env {
+	char pool_path[64];
+	char path[64]; /**< of the window socket */
+	struct airlock_pool *pool;
+	struct airlock_page_table *pages;
+	struct airlock_dmatable *table;
+	/** Written by the event callback. */
+	_Atomic uint32_t ups;
+	_Atomic uint32_t downs;
+	struct airlock_window_place place; /**< of the last window */
+};
+
+/** Make pool and table, and start it. TEST_SUCCESS, TEST_SKIPPED or TEST_FAILED. */
+int dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray);
+void dmatable_env_fini(struct dmatable_env *env);
+
+/** Wait for a condition; false after the deadline. */
+#define dmatable_wait(condition) \
+	({ \
+		unsigned int ms_ = 0; \
+\
+		while (!(condition) && ms_++ < STUB_DEADLINE_MS) \
+			rte_delay_us_sleep(1000); \
+		(condition); \
+	})
+
+/** Wait until the n-th window has come. */
+bool dmatable_env_wait_up(struct dmatable_env *env, uint32_t n);
+
+/** Take n frames out of the pool, by lease to the window. 0 or -errno; frames in rising order. */
+int dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n);
+
+/** The place of a frame in the pool. */
+void *dmatable_env_addr(struct dmatable_env *env, uint32_t frame);
+
+/** Map frames one by one. How many were. */
+uint32_t dmatable_env_map(struct dmatable_env *env, const uint32_t *frames, uint32_t n);
+
+/** The counters, read now. */
+struct airlock_dmatable_stats dmatable_env_stats(struct dmatable_env *env);
+
+/** The pool is whole: all frames FREE, no violation. */
+bool dmatable_env_is_whole(struct dmatable_env *env);
+
+#endif /* DMATABLE_ENV_H */
