@@ -329,4 +329,12 @@ airlock_pipeline_poll(struct airlock_pipeline *pl)
 {
 	for (uint16_t i = 0; i < pl->nb_ports; i++)
 		airlock_uplink_poll(pl->ports[i]->uplink);
+	pthread_mutex_lock(&pl->lock);
+	for (unsigned int id = 0; id < AIRLOCK_FDB_MAX_VMS; id++) {
+		const struct vm *vm = vm_get(pl, id);
+
+		if (vm != NULL)
+			airlock_vnic_poll(vm->vnic);
+	}
+	pthread_mutex_unlock(&pl->lock);
 }
