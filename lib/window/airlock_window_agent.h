@@ -41,14 +41,13 @@ struct airlock_window_agent *airlock_window_agent_open(
 	const char *path, uint32_t wait_ms, airlock_window_log_fn log);
 
 /**
- * As airlock_window_agent_open(), but without airlockd, which may come later: the pool is the file
- * at *pool_path*. Of what airlock_window_agent_pool() returns only the file and its size are known.
+ * As airlock_window_agent_open(), but asks nobody: airlockd may come later.
  *
- * @return the agent; NULL with errno ENAMETOOLONG, ENOMEM, EINVAL (no regular file, or its size
- *         cannot be a pool's), or what stat(2) said
+ * @param pool  file and size of the pool; the rest may be 0
+ * @return the agent; NULL with errno ENAMETOOLONG, ENOMEM
  */
-struct airlock_window_agent *airlock_window_agent_open_file(
-	const char *path, const char *pool_path, airlock_window_log_fn log);
+struct airlock_window_agent *airlock_window_agent_open_known(
+	const char *path, const struct airlock_window_welcome *pool, airlock_window_log_fn log);
 
 /** The pool's file and layout, as they were told when the agent was opened. Valid until closed. */
 const struct airlock_window_welcome *airlock_window_agent_pool(

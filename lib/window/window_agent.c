@@ -27,7 +27,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,24 +176,14 @@ airlock_window_agent_open(const char *path, uint32_t wait_ms, airlock_window_log
 }
 
 struct airlock_window_agent *
-airlock_window_agent_open_file(const char *path, const char *pool_path, airlock_window_log_fn log)
+airlock_window_agent_open_known(
+	const char *path, const struct airlock_window_welcome *pool, airlock_window_log_fn log)
 {
 	struct airlock_window_agent *agent;
-	struct stat st;
 
-	if (stat(pool_path, &st) < 0)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || st.st_size == 0 ||
-		(st.st_size & ((1 << WINDOW_PAGE_SHIFT) - 1)) != 0) {
-		errno = EINVAL;
-		return NULL;
-	}
 	agent = agent_create(path, log);
-	if (agent == NULL)
-		return NULL;
-	agent->pool.pool_dev = st.st_dev;
-	agent->pool.pool_ino = st.st_ino;
-	agent->pool.layout.pool_bytes = st.st_size;
+	if (agent != NULL)
+		agent->pool = *pool;
 	return agent;
 }
 
