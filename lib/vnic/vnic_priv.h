@@ -28,9 +28,11 @@ void vnic_rings_down(struct airlock_vnic *vnic);
 void vnic_ring_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enabled);
 /* Before rte_vhost takes away memory, log or rings; queue_id AIRLOCK_VNIC_MAX_QUEUES: of all. */
 void vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id);
-/* After it; *memory*: the table that is valid now, or NULL: the one that was. */
-void vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory);
+
+/* vnic_memory.c: as above */
 void vnic_rings_forget_memory(struct airlock_vnic *vnic);
+/* After such a message; *memory*: the table that is valid now, or NULL: the one that was. */
+void vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory);
 
 /* vnic_message.c: watch the messages of a connection. */
 int vnic_watch(const struct airlock_vnic *vnic, int vid);

@@ -19,9 +19,6 @@
  * wish, when it holds too many frames. So each ring has a descriptor of its own for the VMM's
  * eventfd, renewed whenever the ring becomes visible: no lock, and nothing to be kept equal.
  *
- * Guest memory is looked up in a copy of rte_vhost's table, without the pool's file, which
- * rte_vhost must not reach (vnic_message.c) and no private buffer lies in.
- *
  * Thread rule: rte_vhost's thread and the one that sets windows, under *lock*; the lcores never
  * take it. What is in rte_vhost (rings, memory, descriptors) is only asked for in rte_vhost's
  * thread.
@@ -29,67 +26,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <rte_errno.h>
-
-#include "vnic_priv.h"
-
-/* As many as rte_vhost takes. */
-#define MAX_REGIONS 8
-
-/* Guest memory; written while no ring is visible. */
-struct region {
-	uint64_t guest_addr;
-	uint64_t vmm_addr;
-	uint64_t bytes;
-	uint8_t *host; /* NULL: the pool's file */
-};
-
-/* A ring; control alone, but for *vnic*, *id* and *vid*. */
-struct ring {
-	struct airlock_rxring *engine; /* for the NIC's life */
-	struct airlock_vnic *vnic;
-	uint16_t queue_id;
-	bool attached;
-	bool enabled; /* rte_vhost says that it is ready */
-	bool broken; /* that was logged */
-	struct airlock_page_partition partition; /* of the window */
-};
-
-struct vnic_rings {
-	pthread_mutex_t lock;
-	int vid; /* negative: the device is not up */
-	bool has_memory;
-	uint32_t nb_regions;
-	struct region regions[MAX_REGIONS];
-	struct airlock_vnic_window window;
-	struct ring rings[AIRLOCK_VNIC_MAX_QUEUES];
-};
-
-static void *
-translate(void *arg, uint64_t guest_addr, uint64_t *len)
-{
-	const struct ring *ring = arg;
-	const struct vnic_rings *own = ring->vnic->own;
-
-	for (uint32_t i = 0; i < own->nb_regions; i++) {
-		const struct region *region = &own->regions[i];
-		uint64_t offset = guest_addr - region->guest_addr;
-
-		if (offset < region->bytes && region->host != NULL) {
-			*len = RTE_MIN(*len, region->bytes - offset);
-			return region->host + offset;
-		}
-	}
-	*len = 0;
-	return NULL;
-}
+#include "vnic_ring_priv.h"
 
 static void
 log_write(void *arg, uint64_t guest_addr, uint64_t len)
@@ -144,12 +86,6 @@ vnic_rings_destroy(struct airlock_vnic *vnic)
 	vnic->own = NULL;
 }
 
-static bool
-is_visible(const struct airlock_vnic *vnic, uint16_t queue_id)
-{
-	return atomic_load_explicit(&vnic->rings[queue_id].engine, memory_order_relaxed) != NULL;
-}
-
 static void
 hide(struct airlock_vnic *vnic, uint16_t queue_id)
 {
@@ -157,14 +93,13 @@ hide(struct airlock_vnic *vnic, uint16_t queue_id)
 	atomic_store_explicit(&vnic->rings[queue_id].engine, NULL, memory_order_relaxed);
 }
 
-/* Make rings first to last - 1 invisible, and wait. */
-static void
-hide_and_wait(struct airlock_vnic *vnic, uint16_t first, uint16_t last)
+void
+rings_hide(struct airlock_vnic *vnic, uint16_t first, uint16_t last)
 {
 	bool was_visible = false;
 
 	for (uint16_t q = first; q < last; q++) {
-		was_visible |= is_visible(vnic, q);
+		was_visible |= ring_is_visible(vnic, q);
 		hide(vnic, q);
 	}
 	if (was_visible)
@@ -203,7 +138,7 @@ attach(struct airlock_vnic *vnic, struct ring *ring, const struct rte_vhost_vrin
 {
 	struct airlock_rxring_vring vring = {
 		.size = from->size,
-		.translate = translate,
+		.translate = ring_translate,
 		.arg = ring,
 	};
 	int vid = vnic->own->vid, err;
@@ -238,7 +173,7 @@ show(struct airlock_vnic *vnic, struct ring *ring)
 	struct rte_vhost_vring vring = {.callfd = -1};
 
 	if (own->vid < 0 || !own->has_memory || !ring->enabled ||
-		is_visible(vnic, ring->queue_id) ||
+		ring_is_visible(vnic, ring->queue_id) ||
 		rte_vhost_get_vhost_vring(own->vid, ring->queue_id * 2, &vring) < 0)
 		return;
 	if (!ring->attached)
@@ -250,59 +185,11 @@ show(struct airlock_vnic *vnic, struct ring *ring)
 	atomic_store_explicit(&slot->engine, ring->engine, memory_order_release);
 }
 
-static void
-show_all(struct airlock_vnic *vnic)
+void
+rings_show(struct airlock_vnic *vnic)
 {
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)
 		show(vnic, &vnic->own->rings[q]);
-}
-
-/* The window's address as the guest's descriptors have it; 0 bytes: not in its memory. */
-static void
-find_window(const struct vnic_rings *own, struct airlock_rxring_window *window)
-{
-	const struct airlock_vnic_window *place = &own->window;
-
-	if (place->base == 0)
-		return;
-	if (place->in_process) {
-		window->guest_addr = place->base;
-		window->bytes = place->bytes;
-		return;
-	}
-	for (uint32_t i = 0; i < own->nb_regions; i++) {
-		const struct region *region = &own->regions[i];
-		uint64_t offset = place->base - region->vmm_addr;
-
-		if (offset >= region->bytes || region->bytes - offset < place->bytes)
-			continue;
-		window->guest_addr = region->guest_addr + offset;
-		window->bytes = place->bytes;
-		return;
-	}
-}
-
-/* All rings are invisible. */
-static void
-place_window(struct airlock_vnic *vnic)
-{
-	struct airlock_rxring_window window = {0};
-
-	find_window(vnic->own, &window);
-	for (uint16_t q = 0; q < vnic->nb_queues; q++) {
-		struct ring *ring = &vnic->own->rings[q];
-		struct airlock_rxring_window part = {0};
-
-		if (ring->partition.nb_frames != 0 && window.bytes != 0) {
-			part = window;
-			part.first_frame = ring->partition.first_frame;
-			part.nb_frames = ring->partition.nb_frames;
-		}
-		if (airlock_rxring_set_window(ring->engine, &part) == 0)
-			continue;
-		VNIC_LOG(ERR, "%s: no memory for the window of RX ring %u\n", vnic->name, q);
-		airlock_rxring_set_window(ring->engine, &(struct airlock_rxring_window){0});
-	}
 }
 
 void
@@ -327,7 +214,7 @@ vnic_rings_up(struct airlock_vnic *vnic, int vid)
 		return;
 	pthread_mutex_lock(&vnic->own->lock);
 	vnic->own->vid = vid;
-	show_all(vnic);
+	rings_show(vnic);
 	pthread_mutex_unlock(&vnic->own->lock);
 }
 
@@ -367,7 +254,7 @@ vnic_ring_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enabled)
 	if (enabled)
 		show(vnic, ring);
 	else
-		hide_and_wait(vnic, queue_id, queue_id + 1);
+		rings_hide(vnic, queue_id, queue_id + 1);
 	pthread_mutex_unlock(&vnic->own->lock);
 }
 
@@ -380,82 +267,10 @@ vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id)
 	if (vnic->own == NULL)
 		return;
 	pthread_mutex_lock(&vnic->own->lock);
-	hide_and_wait(vnic, first, last);
+	rings_hide(vnic, first, last);
 	for (uint16_t q = first; q < last; q++)
 		detach(vnic, &vnic->own->rings[q]);
 	pthread_mutex_unlock(&vnic->own->lock);
-}
-
-void
-vnic_rings_forget_memory(struct airlock_vnic *vnic)
-{
-	if (vnic->own == NULL)
-		return;
-	pthread_mutex_lock(&vnic->own->lock);
-	vnic->own->has_memory = false;
-	vnic->own->nb_regions = 0;
-	pthread_mutex_unlock(&vnic->own->lock);
-}
-
-static void
-note_memory(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory)
-{
-	struct vnic_rings *own = vnic->own;
-
-	own->nb_regions = RTE_MIN(memory->nregions, (uint32_t)MAX_REGIONS);
-	for (uint32_t i = 0; i < own->nb_regions; i++) {
-		const struct rte_vhost_mem_region *from = &memory->regions[i];
-
-		own->regions[i] = (struct region){
-			.guest_addr = from->guest_phys_addr,
-			.vmm_addr = from->guest_user_addr,
-			.bytes = from->size,
-			.host = vnic_is_pool(vnic, from)
-				? NULL
-				: (uint8_t *)(uintptr_t)from->host_user_addr,
-		};
-	}
-	own->has_memory = true;
-	place_window(vnic);
-}
-
-void
-vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory)
-{
-	if (vnic->own == NULL)
-		return;
-	pthread_mutex_lock(&vnic->own->lock);
-	if (memory != NULL)
-		note_memory(vnic, memory);
-	show_all(vnic);
-	pthread_mutex_unlock(&vnic->own->lock);
-}
-
-int
-airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_window *window)
-{
-	struct vnic_rings *own = vnic->own;
-	uint32_t was_visible = 0;
-
-	if (own == NULL)
-		return -ENOTSUP;
-	pthread_mutex_lock(&own->lock);
-	for (uint16_t q = 0; q < vnic->nb_queues; q++)
-		was_visible |= is_visible(vnic, q) ? RTE_BIT32(q) : 0;
-	hide_and_wait(vnic, 0, vnic->nb_queues);
-	own->window = *window;
-	own->window.partitions = NULL;
-	for (uint16_t q = 0; q < vnic->nb_queues; q++)
-		own->rings[q].partition = q < window->nb_partitions
-			? window->partitions[q]
-			: (struct airlock_page_partition){0};
-	place_window(vnic);
-	/* Not by show(): this is not rte_vhost's thread. Pairs with airlock_vnic_rxring(). */
-	for (uint32_t left = was_visible; left != 0; left &= left - 1)
-		atomic_store_explicit(&vnic->rings[rte_bsf32(left)].engine,
-			own->rings[rte_bsf32(left)].engine, memory_order_release);
-	pthread_mutex_unlock(&own->lock);
-	return 0;
 }
 
 void
