@@ -24,8 +24,8 @@
 
 #include "airlockd.h"
 
-/* Frames that an lcore may keep in its cache of the mempool or have in its hands. */
-#define FRAMES_PER_LCORE (512 + 4 * AIRLOCK_BURST)
+/* Frames that an lcore may keep from the mempool or have in its hands. */
+#define FRAMES_PER_LCORE (AIRLOCK_PAGE_EXTENT + 4 * AIRLOCK_BURST)
 #define DEFAULT_PAGES	 8192
 
 #define HUGEPAGES_DIR "/sys/kernel/mm/hugepages"

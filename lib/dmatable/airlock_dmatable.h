@@ -13,7 +13,11 @@
  * Frames are mapped at once, by an lcore, and unmapped later, in batches, by the unmap thread, which
  * asks the VM's agent and gives the frames back to their mempool when the agent has answered.
  *
- * Thread rule: as each function says. A table that is up may go down at any moment; what an lcore
+ * A frame is given back only when it is known to be dark. What a window that breaks still held stays
+ * UNMAPPING, in quarantine, until the VMM is dead, or its page table shows the frame gone.
+ *
+ * Thread rule: as each function says. Control must not hold a lock that *event* takes while it starts,
+ * stops or destroys a table; any other call never waits for the unmap thread. A table that is up may go down at any moment; what an lcore
  * began with it in an iteration it may finish, because the event callback waits for the lcores.
  */
 
@@ -91,15 +95,6 @@ struct airlock_dmatable_stats {
 	uint64_t strays; /**< faults on frames that are not the VM's */
 };
 
-/** An RX ring's counters; the lcore that owns the ring writes them. */
-struct airlock_dmatable_queue {
-	_Atomic uint64_t mapped;
-	_Atomic uint64_t map_calls;
-	_Atomic uint64_t map_tsc;
-	_Atomic uint64_t map_errors;
-	_Atomic uint64_t renewed; /**< kept for other lib's use: frames that took a copy */
-} __rte_cache_aligned;
-
 /**
  * Create a table, without a socket yet.
  *
@@ -123,8 +118,19 @@ int airlock_dmatable_start(struct airlock_dmatable *table);
  */
 void airlock_dmatable_stop(struct airlock_dmatable *table, uint32_t wait_ms);
 
-/** Stop if it was not stopped, and free. NULL is ignored. The last one ends the unmap thread. */
+/**
+ * Stop if it was not stopped, and free. NULL is ignored. The last one ends the unmap thread, unless
+ * frames are in quarantine: these are looked after until airlock_dmatable_forget(). Main thread.
+ */
 void airlock_dmatable_destroy(struct airlock_dmatable *table);
+
+/**
+ * Let go of what tables of this pool left in quarantine, before the pool is destroyed and after the
+ * tables. Main thread.
+ *
+ * @return frames that may still be mapped for a VM; they stay UNMAPPING, and out of the mempool
+ */
+uint32_t airlock_dmatable_forget(struct airlock_pool *pool);
 
 /** Whether frames can be mapped now. Any thread. */
 bool airlock_dmatable_is_up(const struct airlock_dmatable *table);
@@ -146,7 +152,10 @@ uint16_t airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
  * control while no lcore can have it.
  *
  * @param frames  n frames, LEASED or RELEASED to the table's tag: they become UNMAPPING. In any
- *                order: the unmap thread sorts them and merges neighbours
+ *                order: the unmap thread sorts them and merges neighbours, of all that is given
+ *                within 50 us to 1 ms. A page alone costs the agent some 1000 ns, in a run of 64 it
+ *                costs 12 to 75: give whole extents. Their mbufs must be as rte_mbuf_raw_free()
+ *                wants them: single, with one reference, and with no next
  */
 void airlock_dmatable_unmap(
 	struct airlock_dmatable *table, uint16_t queue_id, const uint32_t *frames, uint32_t n);

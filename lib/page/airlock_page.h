@@ -7,8 +7,8 @@
 
 /**
  * @file
- * States of the pool's pages: who may read and write a page now, and whose data is in it; changed by
- * one function per transition.
+ * States of the pool's pages: who may read and write a page now, and whose data is in it; changed
+ * by one function per transition.
  *
  * A packet takes a frame, which is one page of 4 KiB or, for jumbo frames, 2^n of them; the pages
  * of a frame share its state.
@@ -99,8 +99,8 @@ const char *airlock_page_state_name(enum airlock_page_state state);
  * @param base           address of frame 0
  * @param nb_frames      1 or more
  * @param frame_shift    12 or more
- * @param partitions     neighbours from frame 0 on; frames behind the last one are in no mempool and
- *                       stay HOST. Copied.
+ * @param partitions     neighbours from frame 0 on; frames behind the last one are in no mempool
+ *                       and stay HOST. Copied.
  * @param nb_partitions  1 or more
  * @return the table, to be given to airlock_page_table_destroy(); NULL with rte_errno ENOMEM
  */
@@ -184,18 +184,18 @@ airlock_page_word_set(struct airlock_page_table *table, uint32_t frame, uint32_t
 	atomic_store_explicit(&table->words[frame], word, memory_order_relaxed);
 }
 
-/** FREE -> CARD. @param mbufs n of the pool's own, single */
+/** FREE -> CARD, of n neighbours. The mempool driver. */
 static inline void
-airlock_page_take(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+airlock_page_take(struct airlock_page_table *table, uint32_t frame, uint32_t n)
 {
-	uint32_t wrong = 0;
+	_Atomic uint32_t *words = &table->words[frame];
+	uint32_t wrong = 0, word;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame = airlock_page_frame(table, mbufs[i]->buf_addr);
-		uint32_t word = airlock_page_word_get(table, frame);
-
+		word = atomic_load_explicit(&words[i], memory_order_relaxed);
 		wrong |= (word & 0xff) ^ AIRLOCK_PAGE_FREE;
-		airlock_page_word_set(table, frame, (word & ~0xffu) | AIRLOCK_PAGE_CARD);
+		atomic_store_explicit(
+			&words[i], (word & ~0xffu) | AIRLOCK_PAGE_CARD, memory_order_relaxed);
 	}
 	if (unlikely(wrong != 0))
 		airlock_page_violation(table);
@@ -203,28 +203,26 @@ airlock_page_take(struct airlock_page_table *table, struct rte_mbuf *const *mbuf
 
 /**
  * CARD, HOST or UNMAPPING -> FREE. What comes from UNMAPPING holds bytes of that VM alone, what
- * comes from elsewhere may hold anybody's.
+ * comes from elsewhere may hold anybody's. The mempool driver.
  *
- * @param mbufs n of the pool's own, single
+ * @return true; false from a wrong state, in which the frame stays: it must not be handed out
+ *         again, because it was already given back, or a VM still has it
  */
-static inline void
-airlock_page_give(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+static inline bool
+airlock_page_give(struct airlock_page_table *table, uint32_t frame)
 {
-	bool wrong = false;
+	uint32_t word = airlock_page_word_get(table, frame);
+	uint32_t state = word & 0xff;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame = airlock_page_frame(table, mbufs[i]->buf_addr);
-		uint32_t word = airlock_page_word_get(table, frame);
-		uint32_t state = word & 0xff;
-
-		wrong |= state == AIRLOCK_PAGE_FREE || state == AIRLOCK_PAGE_LEASED ||
-			state == AIRLOCK_PAGE_RELEASED;
-		airlock_page_word_set(table, frame,
-			state == AIRLOCK_PAGE_UNMAPPING ? (word & ~0xffu) | AIRLOCK_PAGE_FREE
-							: AIRLOCK_PAGE_FREE);
-	}
-	if (unlikely(wrong))
+	if (unlikely(state == AIRLOCK_PAGE_FREE || state == AIRLOCK_PAGE_LEASED ||
+		    state == AIRLOCK_PAGE_RELEASED)) {
 		airlock_page_violation(table);
+		return false;
+	}
+	airlock_page_word_set(table, frame,
+		state == AIRLOCK_PAGE_UNMAPPING ? (word & ~0xffu) | AIRLOCK_PAGE_FREE
+						: AIRLOCK_PAGE_FREE);
+	return true;
 }
 
 /** CARD -> HOST of one mbuf. @return not 0: it was in a wrong state */

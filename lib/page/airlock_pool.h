@@ -75,10 +75,10 @@ struct airlock_pool_report {
  * it has any of its pages.
  *
  * @return the pool, to be given to airlock_pool_destroy(); NULL with rte_errno EINVAL (a value out
- *         of range, or more partitions than the frames suffice for), EBUSY (another process has locked the file), EFBIG (the file has another
- *         size), ENOSPC (no room in the file system), ENOMEM (no room in the EAL's memory for the
- *         mbuf headers), EOPNOTSUPP (the file system cannot punch holes), or what open(2),
- *         ftruncate(2) or mmap(2) said
+ *         of range, or too many partitions for the frames), EBUSY (another process has locked the
+ *         file), EFBIG (the file has another size), ENOSPC (no room in the file system), ENOMEM (no
+ *         room in the EAL's memory for the mbuf headers), EOPNOTSUPP (the file system cannot punch
+ *         holes), or what open(2), ftruncate(2) or mmap(2) said
  */
 struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
 
@@ -110,6 +110,13 @@ void *airlock_pool_header(const struct airlock_pool *pool);
 /** Which file it is: st_dev, st_ino and size of it. */
 void airlock_pool_file(
 	const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino, uint64_t *bytes);
+
+/**
+ * Which file it is, for those who have mapped it.
+ *
+ * @return 0, or what fstat(2) said
+ */
+int airlock_pool_file_id(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino);
 
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);

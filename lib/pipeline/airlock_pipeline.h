@@ -77,6 +77,7 @@ struct airlock_pipeline_vm {
 	uint16_t vlan_id; /**< 0: untagged */
 	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
 	bool antispoof;
+	bool window; /**< it may get a window (airlock_vnic.h) */
 	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
 };
 

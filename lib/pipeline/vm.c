@@ -55,6 +55,15 @@ vm_event(struct airlock_vnic *vnic, bool up, void *arg)
 	pthread_mutex_unlock(&pl->lock);
 }
 
+/* No lock: rte_vhost's thread may come here with locks of its own. */
+static void
+vm_quiesce(struct airlock_vnic *vnic, void *arg)
+{
+	const struct vm *vm = arg;
+
+	rte_rcu_qsbr_synchronize(vm->pipeline->qsv, RTE_QSBR_THRID_INVALID);
+}
+
 static void
 vm_free(struct vm *vm)
 {
@@ -76,6 +85,8 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		.frames = frames_of(pl),
 		.pages = airlock_pool_table(pl->pool),
 		.event = vm_event,
+		.window = conf->window,
+		.quiesce = vm_quiesce,
 	};
 	struct vm *vm;
 

@@ -54,7 +54,7 @@ enum airlock_rxring_refusal {
 	AIRLOCK_RXRING_REFUSALS,
 };
 
-/** Where a ring lies, checked by the one who attaches it: all pointers are readable and writable. */
+/** Where a ring lies, checked by who attaches it: all pointers are readable and writable. */
 struct airlock_rxring_vring {
 	bool packed;
 	uint16_t size; /**< descriptors; a power of two in a split ring */
@@ -71,14 +71,14 @@ struct airlock_rxring_vring {
 		};
 	};
 	uint64_t features; /**< VIRTIO feature bits that the guest accepted */
-	uint16_t
-		last_avail; /**< as in VHOST_USER_SET_VRING_BASE; packed: bit 15 is the wrap counter */
+	/** As in VHOST_USER_SET_VRING_BASE; packed: bit 15 is the wrap counter. */
+	uint16_t last_avail;
 	uint16_t last_used;
 	/** Host address of *len bytes of guest memory; NULL if there are none. May shorten *len. */
 	void *(*translate)(void *arg, uint64_t guest_addr, uint64_t *len);
 	/** Told of what was written into private buffers; NULL unless the VM is being migrated. */
 	void (*log_write)(void *arg, uint64_t guest_addr, uint64_t len);
-	/** The same of the used ring (split) or the descriptor ring (packed), by offset; NULL too. */
+	/** The same of the used ring (split) or descriptor ring (packed), by offset; NULL too. */
 	void (*log_used)(void *arg, uint64_t offset, uint64_t len);
 	void *arg; /**< for these functions */
 };
@@ -182,8 +182,8 @@ int airlock_rxring_copy_to_frame(struct airlock_rxring *ring, struct rte_mbuf *m
  * Copy a packet into private buffers: one, or with VIRTIO_NET_F_MRG_RXBUF as many as it needs.
  *
  * @param m  single or chain; stays the caller's
- * @return 0; -ENOBUFS (too few are posted); -EMSGSIZE (without mergeable buffers: the next one is too
- *         short)
+ * @return 0; -ENOBUFS (too few are posted); -EMSGSIZE (without mergeable buffers: the next one is
+ *         too short)
  */
 int airlock_rxring_put_copy(struct airlock_rxring *ring, struct rte_mbuf *m);
 

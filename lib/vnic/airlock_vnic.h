@@ -7,7 +7,8 @@
 
 /**
  * @file
- * A VM's virtual NIC: the back end of one vhost-user socket, by copy, over rte_vhost.
+ * A VM's virtual NIC: the back end of one vhost-user socket, over rte_vhost. The RX rings of a VM
+ * with a window are airlock's own to serve (airlock_rxring.h), so that pages can be handed over.
  *
  * Queue pairs are numbered from 0; pair q has the VM's RX ring at vring 2q and its TX ring at vring
  * 2q + 1 (VIRTIO 1.2, 5.1.2). Packets go *into* the VM by enqueue and come *out* by dequeue.
@@ -27,6 +28,8 @@
 #include <airlock_page.h>
 #include <airlock_stats.h>
 
+#include "airlock_rxring.h"
+
 /** Queue pairs of a VM at most. */
 #define AIRLOCK_VNIC_MAX_QUEUES 16
 /** Bytes of a name, with its terminating zero. */
@@ -44,6 +47,13 @@ struct airlock_vnic;
  */
 typedef void (*airlock_vnic_event_fn)(struct airlock_vnic *vnic, bool up, void *arg);
 
+/**
+ * Wait until every lcore has passed a quiescent state. In rte_vhost's thread, which may hold
+ * rte_vhost's locks of this NIC's rings, or in the thread that sets a window: the callee must take
+ * no lock that is held while rte_vhost's callbacks are waited for.
+ */
+typedef void (*airlock_vnic_quiesce_fn)(struct airlock_vnic *vnic, void *arg);
+
 struct airlock_vnic_conf {
 	const char *name; /**< for logs */
 	const char *path; /**< of the socket */
@@ -52,7 +62,12 @@ struct airlock_vnic_conf {
 	struct rte_mempool *frames; /**< that packets out of the VM are put into */
 	struct airlock_page_table *pages; /**< the states of those frames */
 	airlock_vnic_event_fn event;
-	void *arg; /**< for *event* */
+	bool window; /**< the VM may get one: airlock serves the RX rings, no VIRTIO_F_IN_ORDER */
+	airlock_vnic_quiesce_fn quiesce; /**< needed with *window* */
+	/** The pool's file: rte_vhost gets no access to it. pool_ino 0: there is none */
+	uint64_t pool_dev;
+	uint64_t pool_ino;
+	void *arg; /**< for *event* and *quiesce* */
 };
 
 /** An RX ring's counters; the lcore that enqueues writes them. */
@@ -66,6 +81,17 @@ struct airlock_vnic_tx {
 	struct airlock_flow taken;
 } __rte_cache_aligned;
 
+/**
+ * An RX ring that airlock serves. Control writes (release) while no lcore has it; the lcore that
+ * enqueues reads (acquire).
+ */
+struct airlock_vnic_ring {
+	_Atomic(struct airlock_rxring *) engine; /**< NULL: none to use now */
+	int callfd; /**< airlock's own copy; negative: none. Written before *engine* */
+} __rte_cache_aligned;
+
+struct vnic_rings;
+
 /** What lcores look at. Written by rte_vhost's thread, but for the counters. */
 struct airlock_vnic {
 	_Atomic int vid; /**< rte_vhost's device; -1: the VM is not there. Written last (release) */
@@ -77,6 +103,8 @@ struct airlock_vnic {
 	uint16_t nb_queues;
 	struct airlock_vnic_rx rx[AIRLOCK_VNIC_MAX_QUEUES];
 	struct airlock_vnic_tx tx[AIRLOCK_VNIC_MAX_QUEUES];
+	struct airlock_vnic_ring rings[AIRLOCK_VNIC_MAX_QUEUES];
+	struct vnic_rings *own; /**< never changes; NULL: rte_vhost serves the RX rings */
 	/* The rest is the library's. */
 	char name[AIRLOCK_VNIC_NAME_MAX];
 	char path[AIRLOCK_VNIC_PATH_MAX];
@@ -85,7 +113,12 @@ struct airlock_vnic {
 	_Atomic uint64_t features;
 	_Atomic uint64_t nb_connects; /**< times that the VM came */
 	_Atomic uint64_t down_tsc; /**< when it went last; 0: never */
+	_Atomic uint64_t nb_refused; /**< VMs turned away because rte_vhost was shown the pool */
+	bool refused; /**< the one that is connected is such a VM; rte_vhost's thread alone */
+	uint64_t pool_dev;
+	uint64_t pool_ino;
 	airlock_vnic_event_fn event;
+	airlock_vnic_quiesce_fn quiesce;
 	void *arg;
 	TAILQ_ENTRY(airlock_vnic) next;
 };
@@ -143,6 +176,54 @@ airlock_vnic_caps(const struct airlock_vnic *vnic)
 	return atomic_load_explicit(&vnic->caps, memory_order_relaxed);
 }
 
+/** Where a VM's window is, and which frames each RX ring may post. */
+struct airlock_vnic_window {
+	uint64_t base; /**< its address in the VMM; 0: there is no window */
+	uint64_t bytes;
+	bool in_process; /**< the guest's descriptors hold addresses of the VMM */
+	const struct airlock_page_partition *partitions; /**< of RX ring 0, 1, ...; copied */
+	uint32_t nb_partitions; /**< rings that have none post no frames */
+};
+
+/**
+ * The window came or went: frames that were posted before go back empty. Control, at any time, also
+ * before the VM is there; not from a callback of this NIC. Waits for the lcores.
+ *
+ * @return 0; -ENOTSUP: the NIC was not made for a window
+ */
+int airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_window *window);
+
+/** Look for rings that the guest broke: log, and count them as down. Control, once a second. */
+void airlock_vnic_poll(struct airlock_vnic *vnic);
+
+/** Buffers refused in an RX ring, by reason; 0 without a window. Any thread. */
+uint64_t airlock_vnic_refused_buffers(
+	const struct airlock_vnic *vnic, uint16_t queue_id, enum airlock_rxring_refusal refusal);
+
+/**
+ * The engine of an RX ring, for the lcore that owns the ring, until its next quiescent state.
+ *
+ * @return NULL: there is none to use (the NIC was not made for a window, the VM is not there, its
+ *         ring is disabled or broken)
+ */
+static inline struct airlock_rxring *
+airlock_vnic_rxring(struct airlock_vnic *vnic, uint16_t queue_id)
+{
+	/* Pairs with the store in vnic_ring.c, after the ring was attached. */
+	struct airlock_rxring *engine =
+		atomic_load_explicit(&vnic->rings[queue_id].engine, memory_order_acquire);
+
+	if (unlikely(engine != NULL && airlock_rxring_is_broken(engine)))
+		return NULL;
+	return engine;
+}
+
+/**
+ * Tell the guest that its RX ring has news, whether it wants to know or not; ends what
+ * airlock_rxring_publish() asks for. The lcore that has airlock_vnic_rxring().
+ */
+void airlock_vnic_kick(struct airlock_vnic *vnic, uint16_t queue_id);
+
 /**
  * Copy packets into the VM and kick it if it wants that.
  *
@@ -158,7 +239,7 @@ uint16_t airlock_vnic_enqueue_burst(
  * With mergeable buffers the answer is no: the guest may just have posted too few. For the lcore
  * that owns the ring, after airlock_vnic_enqueue_burst() took less than it was given.
  */
-bool airlock_vnic_is_too_long(const struct airlock_vnic *vnic, uint16_t queue_id);
+bool airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id);
 
 /**
  * Take packets out of the VM, as it left them: see airlock_offload_accept().

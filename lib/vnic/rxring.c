@@ -12,9 +12,9 @@
  * so the list and the queue cannot run over: the ring has no more descriptors than they have room.
  *
  * Private buffers are used first in, first out, though the last one in is the warmer one: a VM that
- * posts no frames has its buffers used in order then, and after a crash of airlock the used index in
- * its memory says all that is to be known about its ring. What is used out of order cannot be found
- * again like that.
+ * posts no frames has its buffers used in order then, and after a crash of airlock the used index
+ * in its memory says all that is to be known about its ring. What is used out of order cannot be
+ * found again like that.
  *
  * Thread rule: control, while no lcore can have the ring.
  */

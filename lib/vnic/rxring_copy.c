@@ -6,10 +6,10 @@
  * Filling the buffers of an RX ring, in either layout: the virtio-net header, the copy, and what is
  * the same for both layouts around it.
  *
- * A private buffer is checked as a whole when it is taken in, and nearly always lies in one piece of
- * airlock's address space; its address there is kept with it. One that straddles two regions of the
- * guest's memory is written piece by piece. The guest's memory stays where it is for as long as the
- * ring is attached.
+ * A private buffer is checked as a whole when it is taken in, and nearly always lies in one piece
+ * of airlock's address space; its address there is kept with it. One that straddles two regions of
+ * the guest's memory is written piece by piece. The guest's memory stays where it is for as long as
+ * the ring is attached.
  *
  * Thread rule: the lcore that has the ring.
  */

@@ -4,10 +4,10 @@
 
 /*
  * The packed layout of an RX ring (VIRTIO 1.2, 2.8): one ring of descriptors, which the driver
- * writes as available and the device overwrites as used, each at a place of its own that goes round;
- * two bits of a descriptor's flags, held against a counter that turns at each wrap, tell whose turn
- * it is. A used descriptor names its buffer by id, so buffers may be used in any order; it takes as
- * many places as its buffer had descriptors.
+ * writes as available and the device overwrites as used, each at a place of its own that goes
+ * round; two bits of a descriptor's flags, held against a counter that turns at each wrap, tell
+ * whose turn it is. A used descriptor names its buffer by id, so buffers may be used in any order;
+ * it takes as many places as its buffer had descriptors.
  *
  * What is taken in is kept outside of the ring, because its place may be written by then. The guest
  * can write the ring at any moment, so each word is loaded once, into a local variable.

@@ -6,7 +6,7 @@
 #define RXRING_PRIV_H
 
 /*
- * What the parts of the RX ring engine share: the ring itself, and how a posted buffer is sorted in.
+ * What the parts of the RX ring engine share: the ring, and how a posted buffer is sorted in.
  *
  * A descriptor's way: the layout's poll (rxring_split.c, rxring_packed.c) reads it once and hands
  * the copy to rxring_take(), which keeps it as a frame or a private buffer, or refuses it. A buffer

@@ -38,10 +38,9 @@
 #include <airlock_compat.h>
 #include <airlock_offload.h>
 
-#include "airlock_vnic.h"
+#include "vnic_priv.h"
 
 RTE_LOG_REGISTER(vnic_logtype, airlock.vnic, INFO);
-#define VNIC_LOG(level, ...) rte_log(RTE_LOG_##level, vnic_logtype, "vnic: " __VA_ARGS__)
 
 #define NOT_OFFERED \
 	(RTE_BIT64(VIRTIO_NET_F_HOST_UFO) | RTE_BIT64(VIRTIO_NET_F_GUEST_UFO) | \
@@ -66,7 +65,7 @@ vnic_find(const char *path)
 	return vnic;
 }
 
-static struct airlock_vnic *
+struct airlock_vnic *
 vnic_of(int vid)
 {
 	char path[PATH_MAX];
@@ -99,7 +98,7 @@ device_new(int vid)
 	uint16_t nb_vrings = rte_vhost_get_vring_num(vid);
 	uint64_t features = 0;
 
-	if (vnic == NULL)
+	if (vnic == NULL || vnic->refused)
 		return -1;
 	/* Airlock polls: the guest need not kick. */
 	for (uint16_t i = 0; i < nb_vrings; i++)
@@ -108,6 +107,7 @@ device_new(int vid)
 	atomic_store_explicit(&vnic->features, features, memory_order_relaxed);
 	atomic_store_explicit(&vnic->caps, caps_of(features), memory_order_relaxed);
 	airlock_count(&vnic->nb_connects, 1);
+	vnic_rings_up(vnic, vid);
 	atomic_store_explicit(&vnic->vid, vid, memory_order_release);
 	if (nb_vrings / 2 > vnic->nb_queues)
 		VNIC_LOG(WARNING,
@@ -127,7 +127,9 @@ device_destroy(int vid)
 		return;
 	atomic_store_explicit(&vnic->vid, -1, memory_order_release);
 	atomic_store_explicit(&vnic->features, 0, memory_order_relaxed);
+	vnic_rings_hide(vnic);
 	vnic->event(vnic, false, vnic->arg);
+	vnic_rings_down(vnic);
 	atomic_store_explicit(&vnic->down_tsc, rte_rdtsc(), memory_order_relaxed);
 	VNIC_LOG(INFO, "%s: down\n", vnic->name);
 }
@@ -148,6 +150,8 @@ vring_changed(int vid, uint16_t vring_id, int enable)
 		atomic_fetch_or_explicit(mask, bit, memory_order_relaxed);
 	else
 		atomic_fetch_and_explicit(mask, ~bit, memory_order_relaxed);
+	if (vring_id % 2 == 0)
+		vnic_ring_changed(vnic, vring_id / 2, enable != 0);
 	return 0;
 }
 
@@ -161,7 +165,9 @@ connection_new(int vid)
 		return -1;
 	atomic_store_explicit(&vnic->rx_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&vnic->tx_mask, 0, memory_order_relaxed);
-	return 0;
+	vnic->refused = false;
+	vnic_rings_connect(vnic);
+	return vnic_watch(vnic, vid);
 }
 
 static const struct rte_vhost_device_ops device_ops = {
@@ -176,20 +182,23 @@ conf_is_good(const struct airlock_vnic_conf *conf)
 {
 	return conf->nb_queues != 0 && conf->nb_queues <= AIRLOCK_VNIC_MAX_QUEUES &&
 		strlen(conf->name) < AIRLOCK_VNIC_NAME_MAX &&
+		(!conf->window || conf->quiesce != NULL) &&
 		strlen(conf->path) < AIRLOCK_VNIC_PATH_MAX;
 }
 
 static int
 vnic_register(struct airlock_vnic *vnic)
 {
-	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS, not_offered = NOT_OFFERED;
 
 	if (!vnic->server)
 		flags |= RTE_VHOST_USER_CLIENT;
 	if (rte_vhost_driver_register(vnic->path, flags) < 0)
 		return -ENOSPC;
 	vnic->registered = true;
-	if (rte_vhost_driver_disable_features(vnic->path, NOT_OFFERED) < 0 ||
+	if (vnic->own != NULL)
+		not_offered |= RTE_BIT64(VIRTIO_F_IN_ORDER);
+	if (rte_vhost_driver_disable_features(vnic->path, not_offered) < 0 ||
 		airlock_compat_vhost_set_queue_num(vnic->path, vnic->nb_queues) < 0 ||
 		rte_vhost_driver_callback_register(vnic->path, &device_ops) < 0)
 		return -EINVAL;
@@ -223,8 +232,16 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	vnic->pages = conf->pages;
 	vnic->nb_queues = conf->nb_queues;
 	vnic->server = conf->server;
+	vnic->pool_dev = conf->pool_dev;
+	vnic->pool_ino = conf->pool_ino;
 	vnic->event = conf->event;
+	vnic->quiesce = conf->quiesce;
 	vnic->arg = conf->arg;
+	if (conf->window && vnic_rings_create(vnic) < 0) {
+		free(vnic);
+		rte_errno = ENOMEM;
+		return NULL;
+	}
 	pthread_mutex_lock(&vnics_lock);
 	TAILQ_INSERT_TAIL(&vnics, vnic, next);
 	pthread_mutex_unlock(&vnics_lock);
@@ -309,6 +326,7 @@ airlock_vnic_destroy(struct airlock_vnic *vnic)
 	pthread_mutex_lock(&vnics_lock);
 	TAILQ_REMOVE(&vnics, vnic, next);
 	pthread_mutex_unlock(&vnics_lock);
+	vnic_rings_destroy(vnic);
 	free(vnic);
 }
 

@@ -5,8 +5,9 @@
 /*
  * The virtual NIC's datapath: bursts into and out of a VM. Its life cycle is in vnic.c.
  *
- * Ring, descriptors and guest memory are read by rte_vhost alone, which checks them; what it hands
- * out is a packet in a frame of the pool.
+ * Ring, descriptors and guest memory are read by rte_vhost, which checks them; what it hands out is
+ * a packet in a frame of the pool. The RX rings of a VM that may get a window are airlock's own
+ * (vnic_ring_burst.c).
  *
  * Thread rule: the lcore that owns the ring. The loads of vid (acquire) pair with its store
  * (release) in vnic.c, after the device's other fields were set. An lcore that read a vid may use
@@ -15,7 +16,7 @@
 
 #include <rte_vhost.h>
 
-#include "airlock_vnic.h"
+#include "vnic_priv.h"
 
 uint16_t
 airlock_vnic_enqueue_burst(
@@ -25,6 +26,8 @@ airlock_vnic_enqueue_burst(
 
 	if (unlikely(vid < 0))
 		return 0;
+	if (vnic->own != NULL)
+		return vnic_ring_enqueue_burst(vnic, queue_id, mbufs, n);
 	return rte_vhost_enqueue_burst(vid, queue_id * 2, mbufs, n);
 }
 
@@ -44,7 +47,7 @@ packed_is_available(const struct rte_vhost_vring *vring, uint16_t position)
 }
 
 bool
-airlock_vnic_is_too_long(const struct airlock_vnic *vnic, uint16_t queue_id)
+airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id)
 {
 	uint64_t features = atomic_load_explicit(&vnic->features, memory_order_relaxed);
 	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
@@ -53,6 +56,8 @@ airlock_vnic_is_too_long(const struct airlock_vnic *vnic, uint16_t queue_id)
 
 	if (vid < 0 || (features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0)
 		return false;
+	if (vnic->own != NULL)
+		return vnic_ring_has_buffers(vnic, queue_id);
 	if (rte_vhost_get_vhost_vring(vid, queue_id * 2, &vring) < 0 ||
 		rte_vhost_get_vring_base(vid, queue_id * 2, &last_avail, &last_used) < 0 ||
 		vring.desc == NULL)

@@ -13,7 +13,10 @@ import re
 import source
 
 # What a driver may know.
-SEAMS = {"drivers/mempool": {"compat", "page"}}
+SEAMS = {
+    "drivers/dmatable": {"compat", "stats", "page", "dmatable"},
+    "drivers/mempool": {"compat", "page"},
+}
 
 order = re.search(r"libraries = \[(.*?)\]", source.text("lib/meson.build"), re.S).group(1)
 order = re.findall(r"'(\w+)'", order)

@@ -52,6 +52,7 @@ struct loop_vm_conf {
 	bool packed;
 	bool no_mergeable;
 	bool in_order;
+	bool window; /**< airlock serves the RX rings, and waits for a window that never comes */
 	bool absent; /**< not plugged by loop_open() */
 	uint64_t rx_offloads; /**< that the guest asks for */
 	uint64_t tx_offloads;

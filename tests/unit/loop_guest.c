@@ -36,6 +36,7 @@ loop_add_vm(unsigned int idx)
 		.mac = vm->mac,
 		.vlan_id = vm->conf.vlan_id,
 		.antispoof = !vm->conf.spoofs,
+		.window = vm->conf.window,
 		.storm_pps = vm->conf.storm_pps,
 	};
 

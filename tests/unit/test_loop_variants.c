@@ -158,6 +158,80 @@ test_jumbo_packets_over_packed_rings(void)
 	return both((struct loop_vm_conf){.packed = true, .in_order = true}, 9000);
 }
 
+/* VM 0 by airlock's own engine, VM 1 by rte_vhost. */
+static int
+with_window(struct loop_vm_conf vm, uint16_t mtu)
+{
+	struct loop_conf conf = {.mtu = mtu, .nb_vms = 2, .vms = {vm, vm}};
+
+	conf.vms[0].window = true;
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	TEST_ASSERT(!negotiated(35), "VIRTIO_F_IN_ORDER");
+	return go_round();
+}
+
+static int
+test_own_engine_of_split_rings(void)
+{
+	TEST_ASSERT_SUCCESS(with_window((struct loop_vm_conf){0}, 0), "mergeable");
+	loop_close();
+	return with_window((struct loop_vm_conf){.no_mergeable = true}, 0);
+}
+
+static int
+test_own_engine_of_packed_rings(void)
+{
+	struct loop_vm_conf vm = {.packed = true};
+
+	TEST_ASSERT_SUCCESS(with_window(vm, 0), "mergeable");
+	loop_close();
+	vm.no_mergeable = true;
+	return with_window(vm, 0);
+}
+
+static int
+test_own_engine_refuses_in_order(void)
+{
+	TEST_ASSERT_SUCCESS(with_window((struct loop_vm_conf){.in_order = true}, 0), "split");
+	loop_close();
+	return with_window((struct loop_vm_conf){.in_order = true, .packed = true}, 0);
+}
+
+static int
+test_own_engine_and_jumbo_packets(void)
+{
+	TEST_ASSERT_SUCCESS(with_window((struct loop_vm_conf){0}, 9000), "split");
+	loop_close();
+	return with_window((struct loop_vm_conf){.packed = true}, 9000);
+}
+
+/* The guest stops and starts its device: rings are given up and served again. */
+static int
+test_own_engine_across_a_guests_restart(void)
+{
+	struct loop_packet packet = {.src = stranger};
+
+	for (int packed = 0; packed < 2; packed++) {
+		struct loop_vm_conf vm = {.window = true, .packed = packed};
+
+		TEST_ASSERT_SUCCESS(
+			loop_open(&(struct loop_conf){.nb_vms = 1, .vms = {vm}}), "open");
+		packet.dst = loop.vms[0].mac;
+		for (packet.seq = 0; packet.seq < 5; packet.seq++) {
+			TEST_ASSERT_SUCCESS(loop_inject(0, &packet), "packet %u", packet.seq);
+			loop.vms[0].want++;
+			TEST_ASSERT_SUCCESS(loop_wait(), "packet %u", packet.seq);
+			loop_forget(&loop.vms[0].sink);
+			TEST_ASSERT_SUCCESS(loop_unplug(0), "time %u", packet.seq);
+			TEST_ASSERT_SUCCESS(loop_wait_up(0, false), "time %u", packet.seq);
+			TEST_ASSERT_SUCCESS(loop_plug(0), "time %u", packet.seq);
+		}
+		TEST_ASSERT_SUCCESS(loop_check(), "packed %d", packed);
+		loop_close();
+	}
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, loop_close, fn)
 
 static const struct unit_test_suite variants_suite = {
@@ -174,6 +248,11 @@ static const struct unit_test_suite variants_suite = {
 			CASE(test_airlock_connects_again),
 			CASE(test_jumbo_packets_over_split_rings),
 			CASE(test_jumbo_packets_over_packed_rings),
+			CASE(test_own_engine_of_split_rings),
+			CASE(test_own_engine_of_packed_rings),
+			CASE(test_own_engine_refuses_in_order),
+			CASE(test_own_engine_and_jumbo_packets),
+			CASE(test_own_engine_across_a_guests_restart),
 			TEST_CASES_END(),
 		},
 };

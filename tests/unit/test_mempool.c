@@ -3,89 +3,25 @@
  */
 
 /*
- * The pool's mempool: where frames lie, in which order they come, what happens when none is left,
- * and several lcores and other threads at once. Page states are tested in test_page.c.
+ * The pool's mempool: where frames lie, in which order they come, and what happens when none is
+ * left. Several threads at once are in test_mempool_churn.c, page states in test_page.c.
  */
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include <rte_cycles.h>
-#include <rte_errno.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
-#include <rte_pause.h>
+#include "pool_fixture.h"
 
-#include "airlock_pool.h"
-#include "test.h"
-
-#define NB_PAGES  4096
-#define NB_ROUNDS 2000
-#define BURST	  32
-
-static char path[64];
-static struct airlock_pool *pool;
-static struct rte_mempool *mempool;
-static struct airlock_page_table *table;
-
-static int
-create(uint32_t frame_pages)
-{
-	struct airlock_pool_conf conf = {
-		.name = "test_mempool",
-		.path = path,
-		.nb_pages = NB_PAGES,
-		.frame_pages = frame_pages,
-		.socket_id = SOCKET_ID_ANY,
-	};
-
-	snprintf(path, sizeof(path), "/dev/shm/airlock-test-%d", getpid());
-	unlink(path);
-	pool = airlock_pool_create(&conf);
-	TEST_ASSERT_NOT_NULL(pool, "%s: %s", path, rte_strerror(rte_errno));
-	mempool = airlock_pool_mempool(pool, 0);
-	table = airlock_pool_table(pool);
-	return TEST_SUCCESS;
-}
-
-static int
-setup(void)
-{
-	return create(1);
-}
+#define NB_PAGES FIXTURE_PAGES
+#define BURST	 32
+#define EXTENT	 AIRLOCK_PAGE_EXTENT
 
 static int
 setup_jumbo(void)
 {
-	return create(4);
-}
+	struct airlock_pool_conf conf = fixture_conf();
 
-static void
-teardown(void)
-{
-	airlock_pool_destroy(pool, false);
-	pool = NULL;
-}
-
-static int
-check_pages(uint32_t nb_free, uint32_t nb_card, uint32_t nb_host)
-{
-	struct airlock_pool_stats stats;
-
-	airlock_pool_stats(pool, &stats);
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_FREE], nb_free, "pages in FREE");
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_CARD], nb_card, "pages in CARD");
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_HOST], nb_host, "pages in HOST");
-	TEST_ASSERT_EQUAL(stats.violations, 0, "violations");
-	TEST_ASSERT_SUCCESS(airlock_pool_verify(pool, NULL), "table and mempool agree");
-	return TEST_SUCCESS;
-}
-
-static enum airlock_page_state
-state_of(const struct rte_mbuf *m)
-{
-	return airlock_page_state_get(table, airlock_page_frame(table, m->buf_addr));
+	conf.frame_pages = 4;
+	return fixture_open(&conf);
 }
 
 /* All frames, into an array for free(), by one thread that finds the lcores' caches empty. */
@@ -96,7 +32,7 @@ take_all(struct rte_mbuf ***taken)
 
 	*taken = calloc(NB_PAGES + 1, sizeof(**taken));
 	while (*taken != NULL && n <= NB_PAGES) {
-		(*taken)[n] = rte_pktmbuf_alloc(mempool);
+		(*taken)[n] = rte_pktmbuf_alloc(fixture.mempool);
 		if ((*taken)[n] == NULL)
 			break;
 		n++;
@@ -117,7 +53,7 @@ check_places(struct rte_mbuf *const *m, uint32_t n, uint32_t frame_bytes)
 		TEST_ASSERT_EQUAL(m[i]->buf_len, frame_bytes, "a buffer is a frame");
 		TEST_ASSERT_EQUAL(rte_mbuf_iova_get(m[i]), (uintptr_t)m[i]->buf_addr, "IOVA is VA");
 		TEST_ASSERT(RTE_MBUF_HAS_PINNED_EXTBUF(m[i]), "pinned");
-		frame = airlock_page_frame(table, m[i]->buf_addr);
+		frame = fixture_frame(m[i]);
 		TEST_ASSERT(frame < n, "frame %u of %u", frame, n);
 		TEST_ASSERT_EQUAL(seen[frame], 0, "frame %u twice", frame);
 		seen[frame] = 1;
@@ -143,14 +79,14 @@ drain_and_refill(uint32_t frame_pages)
 	int places, pages, ret;
 
 	places = check_places(taken, RTE_MIN(n, nb_frames), frame_pages * AIRLOCK_PAGE_SIZE);
-	pages = check_pages(0, NB_PAGES, 0);
-	ret = rte_pktmbuf_alloc_bulk(mempool, extra, BURST);
+	pages = fixture_check_pages(0, NB_PAGES, 0);
+	ret = rte_pktmbuf_alloc_bulk(fixture.mempool, extra, BURST);
 	give_all(taken, n);
 	TEST_ASSERT_EQUAL(n, nb_frames, "frames that there were");
 	TEST_ASSERT_SUCCESS(places, "places of the frames");
 	TEST_ASSERT_SUCCESS(pages, "nothing is left");
 	TEST_ASSERT(ret < 0 && extra[0] == NULL, "a burst from an empty pool");
-	return check_pages(NB_PAGES, 0, 0);
+	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
 static int
@@ -164,133 +100,275 @@ test_empty_pool_gives_none_and_fills_again(void)
 static int
 test_frames_of_four_pages_keep_to_themselves(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
 	TEST_ASSERT_NOT_NULL(m, "first frame");
 	TEST_ASSERT_EQUAL(rte_pktmbuf_tailroom(m), 4 * AIRLOCK_PAGE_SIZE - RTE_PKTMBUF_HEADROOM,
 		"room for a 9000-byte packet");
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 4, 4, 0), "a frame is four pages");
-	airlock_page_receive(table, &m, 1);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 4, 0, 4), "a frame is four pages");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 4, 4, 0), "a frame is four pages");
+	airlock_page_receive(fixture.table, &m, 1);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 4, 0, 4), "a frame is four pages");
 	rte_pktmbuf_free(m);
 	return drain_and_refill(4);
 }
 
 static int
-test_frame_freed_last_comes_first(void)
+test_burst_is_a_run_of_neighbours(void)
+{
+	struct rte_mbuf *m[NB_PAGES / BURST][BURST];
+	const unsigned int nb = RTE_DIM(m);
+
+	for (unsigned int i = 0; i < nb; i++) {
+		TEST_ASSERT_SUCCESS(
+			rte_pktmbuf_alloc_bulk(fixture.mempool, m[i], BURST), "burst %u", i);
+		TEST_ASSERT_EQUAL(fixture_nb_runs(m[i], BURST), 1, "burst %u", i);
+	}
+	for (unsigned int i = 0; i < nb; i++)
+		rte_pktmbuf_free_bulk(m[i], BURST);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+static int
+test_burst_larger_than_an_extent_is_a_run_per_extent(void)
+{
+	struct rte_mbuf *m[4 * EXTENT + 8];
+
+	TEST_ASSERT_SUCCESS(
+		rte_pktmbuf_alloc_bulk(fixture.mempool, m, RTE_DIM(m)), "a burst of five extents");
+	TEST_ASSERT(fixture_nb_runs(m, RTE_DIM(m)) <= 5, "%u runs", fixture_nb_runs(m, RTE_DIM(m)));
+	rte_pktmbuf_free_bulk(m, RTE_DIM(m));
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+/* Extents that are touched by many bursts, taken and given back in *parts* parts. */
+static unsigned int
+working_set(unsigned int n, unsigned int parts)
+{
+	uint8_t touched[NB_PAGES / EXTENT] = {0};
+	struct rte_mbuf *m[2 * EXTENT];
+	unsigned int nb = 0;
+
+	for (unsigned int round = 0; round < 1000; round++) {
+		if (rte_pktmbuf_alloc_bulk(fixture.mempool, m, n) < 0)
+			return UINT_MAX;
+		for (unsigned int i = 0; i < n; i++)
+			touched[fixture_frame(m[i]) / EXTENT] = 1;
+		for (unsigned int part = 0; part < parts; part++) {
+			for (unsigned int i = part; i < n; i += parts)
+				rte_mempool_put(fixture.mempool, m[i]);
+		}
+	}
+	for (unsigned int i = 0; i < RTE_DIM(touched); i++)
+		nb += touched[i];
+	return nb;
+}
+
+static int
+test_bursts_that_come_back_at_once_stay_in_two_extents(void)
+{
+	TEST_ASSERT_EQUAL(working_set(BURST, 1), 1, "bursts of 32");
+	TEST_ASSERT_EQUAL(working_set(BURST, 4), 1, "bursts of 32 for four VMs");
+	TEST_ASSERT(working_set(40, 1) <= 2, "bursts of 40");
+	TEST_ASSERT(working_set(EXTENT, 4) <= 2, "bursts of 64 for four VMs");
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+static int
+test_burst_that_came_back_comes_again(void)
 {
 	struct rte_mbuf *m[BURST], *again[BURST];
 
-	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(mempool, m, BURST), "burst");
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, m, BURST), "burst");
 	for (unsigned int i = 0; i < BURST; i++)
-		rte_pktmbuf_free(m[i]);
-	for (unsigned int i = 0; i < BURST; i++)
-		again[i] = rte_pktmbuf_alloc(mempool);
+		rte_pktmbuf_free(m[i * 7 % BURST]);
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, again, BURST), "again");
 	rte_pktmbuf_free_bulk(again, BURST);
-	for (unsigned int i = 0; i < BURST; i++)
-		TEST_ASSERT_EQUAL((uintptr_t)again[i], (uintptr_t)m[BURST - 1 - i], "frame %u", i);
+	TEST_ASSERT_BUFFERS_ARE_EQUAL(again, m, sizeof(m), "the same frames, in the same order");
 	return TEST_SUCCESS;
 }
 
-/* Frames that one lcore puts and the next takes. */
-static struct rte_mbuf *_Atomic mailbox[BURST];
-
-/* An lcore's or thread's share: take, receive, swap with the others, free. */
 static int
-churn(void *arg)
+test_single_frames_that_come_back_do_not_cut_the_next_burst(void)
 {
-	struct rte_mbuf *m[BURST];
-	unsigned int *seed = arg;
-	unsigned int n;
+	struct rte_mbuf *m[BURST], *next[BURST];
 
-	for (unsigned int round = 0; round < NB_ROUNDS; round++) {
-		n = 1 + rand_r(seed) % BURST;
-		if (rte_pktmbuf_alloc_bulk(mempool, m, n) < 0)
-			return -ENOMEM;
-		for (unsigned int i = 0; i < n; i++) {
-			if (state_of(m[i]) != AIRLOCK_PAGE_CARD)
-				return -EBADMSG;
-		}
-		airlock_page_receive(table, m, n);
-		for (unsigned int i = 0; i < n; i++)
-			m[i] = atomic_exchange_explicit(&mailbox[i], m[i], memory_order_acq_rel);
-		for (unsigned int i = 0; i < n; i++)
-			rte_pktmbuf_free(m[i]);
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, m, BURST), "burst");
+	rte_pktmbuf_free(m[3]);
+	rte_pktmbuf_free(m[7]);
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, next, BURST), "next");
+	TEST_ASSERT_EQUAL(fixture_nb_runs(next, BURST), 1, "a run");
+	m[3] = m[7] = NULL;
+	rte_pktmbuf_free_bulk(m, BURST);
+	rte_pktmbuf_free_bulk(next, BURST);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+/* Take the frames of nb extents, each in one burst, so that none is left as this lcore's own. */
+static int
+take_extents(struct rte_mbuf *(*m)[EXTENT], unsigned int nb)
+{
+	for (unsigned int i = 0; i < nb; i++) {
+		TEST_ASSERT_SUCCESS(
+			rte_pktmbuf_alloc_bulk(fixture.mempool, m[i], EXTENT), "extent %u", i);
+		TEST_ASSERT_EQUAL(fixture_nb_runs(m[i], EXTENT), 1, "extent %u", i);
+		TEST_ASSERT_EQUAL(fixture_frame(m[i][0]) % EXTENT, 0, "extent %u", i);
 	}
-	return 0;
+	return TEST_SUCCESS;
 }
 
 static int
-empty_mailbox(void)
+test_extent_freed_last_comes_first(void)
 {
-	for (unsigned int i = 0; i < BURST; i++)
-		rte_pktmbuf_free(atomic_exchange_explicit(&mailbox[i], NULL, memory_order_acq_rel));
-	return check_pages(NB_PAGES, 0, 0);
-}
+	static const unsigned int order[] = {2, 0, 3, 1};
+	struct rte_mbuf *m[5][EXTENT], *again[EXTENT];
 
-static int
-test_lcores_swap_frames_and_lose_none(void)
-{
-	static unsigned int seeds[RTE_MAX_LCORE];
-	unsigned int lcore_id;
-	int ret = 0;
-
-	if (rte_lcore_count() < 3)
-		return TEST_SKIPPED;
-	RTE_LCORE_FOREACH_WORKER (lcore_id) {
-		seeds[lcore_id] = lcore_id;
-		ret |= rte_eal_remote_launch(churn, &seeds[lcore_id], lcore_id);
+	/* The fifth is the lcore's own and stays. */
+	TEST_ASSERT_SUCCESS(take_extents(m, 5), "five extents");
+	for (unsigned int i = 0; i < RTE_DIM(order); i++)
+		rte_pktmbuf_free_bulk(m[order[i]], EXTENT);
+	for (unsigned int i = RTE_DIM(order); i-- > 0;) {
+		TEST_ASSERT_SUCCESS(
+			rte_pktmbuf_alloc_bulk(fixture.mempool, again, EXTENT), "again");
+		TEST_ASSERT_BUFFERS_ARE_EQUAL(again, m[order[i]], sizeof(again),
+			"extent %u, freed as number %u", order[i], i);
 	}
-	seeds[rte_lcore_id()] = rte_lcore_id();
-	ret |= churn(&seeds[rte_lcore_id()]);
-	RTE_LCORE_FOREACH_WORKER (lcore_id)
-		ret |= rte_eal_wait_lcore(lcore_id);
-	TEST_ASSERT_SUCCESS(ret, "every lcore gets its frames");
-	return empty_mailbox();
-}
-
-static void *
-churn_in_thread(void *arg)
-{
-	return churn(arg) == 0 ? NULL : arg;
+	for (unsigned int i = 0; i < 5; i++)
+		rte_pktmbuf_free_bulk(m[i], EXTENT);
+	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
 static int
-test_threads_that_are_no_lcores_take_part(void)
+test_parts_of_an_extent_merge(void)
 {
-	static unsigned int seeds[3] = {101, 102, 103};
-	pthread_t threads[2];
-	void *failed = NULL;
-	int ret;
+	struct rte_mbuf *m[3][EXTENT], *again[EXTENT];
 
-	for (unsigned int i = 0; i < RTE_DIM(threads); i++)
-		TEST_ASSERT_SUCCESS(pthread_create(&threads[i], NULL, churn_in_thread, &seeds[i]),
-			"thread %u", i);
-	ret = churn(&seeds[2]);
-	for (unsigned int i = 0; i < RTE_DIM(threads); i++) {
-		void *result;
-
-		pthread_join(threads[i], &result);
-		if (result != NULL)
-			failed = result;
-	}
-	TEST_ASSERT_SUCCESS(ret, "the lcore gets its frames");
-	TEST_ASSERT_NULL(failed, "the threads get their frames");
-	return empty_mailbox();
+	TEST_ASSERT_SUCCESS(take_extents(m, 3), "three extents");
+	rte_pktmbuf_free_bulk(m[1], EXTENT);
+	for (unsigned int i = 0; i < EXTENT; i++) /* in no order */
+		rte_pktmbuf_free(m[0][i * 27 % EXTENT]);
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, again, EXTENT), "again");
+	TEST_ASSERT_BUFFERS_ARE_EQUAL(again, m[0], sizeof(again), "one run, the latest");
+	rte_pktmbuf_free_bulk(again, EXTENT);
+	rte_pktmbuf_free_bulk(m[2], EXTENT);
+	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
-#define CASE(fn) TEST_CASE_ST(setup, teardown, fn)
+static int
+test_parts_come_only_when_nothing_whole_is_left_and_the_largest_first(void)
+{
+	static struct rte_mbuf *m[NB_PAGES / EXTENT][EXTENT];
+	static const unsigned int nb_freed[] = {5, 40, 17};
+	struct rte_mbuf *again[40], *rest[5 + 17];
+
+	TEST_ASSERT_SUCCESS(take_extents(m, RTE_DIM(m)), "all");
+	for (unsigned int i = 0; i < RTE_DIM(nb_freed); i++)
+		rte_pktmbuf_free_bulk(m[i], nb_freed[i]);
+	rte_pktmbuf_free_bulk(m[9], EXTENT);
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, m[9], EXTENT), "whole");
+	TEST_ASSERT_EQUAL(fixture_nb_runs(m[9], EXTENT), 1, "the whole one");
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, again, 40), "largest");
+	TEST_ASSERT_BUFFERS_ARE_EQUAL(again, m[1], sizeof(again), "the largest part");
+	TEST_ASSERT_FAIL(rte_pktmbuf_alloc_bulk(fixture.mempool, rest, 23), "more than there is");
+	TEST_ASSERT_SUCCESS(
+		rte_pktmbuf_alloc_bulk(fixture.mempool, rest, RTE_DIM(rest)), "all the rest");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(0, NB_PAGES, 0), "none is left");
+	for (unsigned int i = 0; i < RTE_DIM(m); i++)
+		rte_pktmbuf_free_bulk(m[i], EXTENT);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+#define NB_PARTITIONS 3
+
+/* 4095 frames: 1344, 1344, 1407. The last one's last extent has 63. */
+static int
+setup_partitions(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+
+	conf.nb_partitions = NB_PARTITIONS;
+	conf.header = true;
+	return fixture_open(&conf);
+}
+
+static int
+drain_partition(uint32_t partition, uint32_t first, uint32_t nb)
+{
+	struct rte_mempool *mempool = airlock_pool_mempool(fixture.pool, partition);
+	struct rte_mbuf **taken;
+	uint32_t n = 0, frame;
+
+	taken = calloc(NB_PAGES, sizeof(*taken));
+	TEST_ASSERT_NOT_NULL(taken, "memory");
+	while (n < NB_PAGES && (taken[n] = rte_pktmbuf_alloc(mempool)) != NULL)
+		n++;
+	TEST_ASSERT_EQUAL(n, nb, "frames of partition %u", partition);
+	for (uint32_t i = 0; i < n; i++) {
+		frame = fixture_frame(taken[i]);
+		TEST_ASSERT(frame >= first && frame < first + nb, "frame %u in partition %u", frame,
+			partition);
+	}
+	rte_pktmbuf_free_bulk(taken, n);
+	free(taken);
+	return TEST_SUCCESS;
+}
+
+static int
+test_partitions_are_apart(void)
+{
+	static const uint32_t nb[NB_PARTITIONS] = {1344, 1344, 1407};
+	char name[RTE_MEMPOOL_NAMESIZE];
+	uint32_t first = 0;
+
+	TEST_ASSERT_EQUAL(airlock_pool_nb_partitions(fixture.pool), NB_PARTITIONS, "partitions");
+	TEST_ASSERT_EQUAL(fixture.table->nb_partitions, NB_PARTITIONS, "partitions");
+	for (uint32_t i = 0; i < NB_PARTITIONS; i++) {
+		snprintf(name, sizeof(name), "test_pool_%u", i);
+		TEST_ASSERT_STRINGS_ARE_EQUAL(
+			airlock_pool_mempool(fixture.pool, i)->name, name, "name");
+		TEST_ASSERT_EQUAL(fixture.table->partitions[i].first_frame, first, "first");
+		TEST_ASSERT_EQUAL(fixture.table->partitions[i].nb_frames, nb[i], "number");
+		TEST_ASSERT_SUCCESS(drain_partition(i, first, nb[i]), "partition %u", i);
+		first += nb[i];
+	}
+	return fixture_check_pages(NB_PAGES - 1, 0, 1);
+}
+
+static int
+test_partition_takes_no_frame_of_another(void)
+{
+	struct rte_mempool *other = airlock_pool_mempool(fixture.pool, 1);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
+	struct airlock_pool_report report;
+
+	rte_mempool_put(other, m);
+	TEST_ASSERT_EQUAL(fixture_state(m), AIRLOCK_PAGE_CARD, "not taken");
+	TEST_ASSERT_EQUAL(airlock_pool_verify(fixture.pool, &report), -EBADMSG, "counted");
+	TEST_ASSERT_EQUAL(report.violations, 1, "counted");
+	TEST_ASSERT_EQUAL(report.free_by_mempool, NB_PAGES - 2, "not taken");
+	rte_pktmbuf_free(m);
+	return TEST_SUCCESS;
+}
+
+#define CASE(fn) TEST_CASE_ST(fixture_setup, fixture_teardown, fn)
 
 static const struct unit_test_suite mempool_suite = {
 	.suite_name = "mempool",
 	.unit_test_cases =
 		{
 			CASE(test_empty_pool_gives_none_and_fills_again),
-			TEST_CASE_ST(setup_jumbo, teardown,
+			TEST_CASE_ST(setup_jumbo, fixture_teardown,
 				test_frames_of_four_pages_keep_to_themselves),
-			CASE(test_frame_freed_last_comes_first),
-			CASE(test_lcores_swap_frames_and_lose_none),
-			CASE(test_threads_that_are_no_lcores_take_part),
+			CASE(test_burst_is_a_run_of_neighbours),
+			CASE(test_burst_larger_than_an_extent_is_a_run_per_extent),
+			CASE(test_bursts_that_come_back_at_once_stay_in_two_extents),
+			CASE(test_burst_that_came_back_comes_again),
+			CASE(test_single_frames_that_come_back_do_not_cut_the_next_burst),
+			CASE(test_extent_freed_last_comes_first),
+			CASE(test_parts_of_an_extent_merge),
+			CASE(test_parts_come_only_when_nothing_whole_is_left_and_the_largest_first),
+			TEST_CASE_ST(setup_partitions, fixture_teardown, test_partitions_are_apart),
+			TEST_CASE_ST(setup_partitions, fixture_teardown,
+				test_partition_takes_no_frame_of_another),
 			TEST_CASES_END(),
 		},
 };

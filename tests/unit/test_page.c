@@ -7,66 +7,9 @@
  * tested in test_mempool.c, the file below in test_pool.c.
  */
 
-#include <unistd.h>
+#include "pool_fixture.h"
 
-#include <rte_errno.h>
-
-#include "airlock_pool.h"
-#include "test.h"
-
-#define NB_PAGES 4096
-
-static char path[64];
-static struct airlock_pool *pool;
-static struct rte_mempool *mempool;
-static struct airlock_page_table *table;
-
-static int
-setup(void)
-{
-	struct airlock_pool_conf conf = {
-		.name = "test_page",
-		.path = path,
-		.nb_pages = NB_PAGES,
-		.frame_pages = 1,
-		.socket_id = SOCKET_ID_ANY,
-	};
-
-	snprintf(path, sizeof(path), "/dev/shm/airlock-test-%d", getpid());
-	unlink(path);
-	pool = airlock_pool_create(&conf);
-	TEST_ASSERT_NOT_NULL(pool, "%s: %s", path, rte_strerror(rte_errno));
-	mempool = airlock_pool_mempool(pool, 0);
-	table = airlock_pool_table(pool);
-	return TEST_SUCCESS;
-}
-
-static void
-teardown(void)
-{
-	airlock_pool_destroy(pool, false);
-	pool = NULL;
-}
-
-static int
-check_pages(uint32_t nb_free, uint32_t nb_card, uint32_t nb_host)
-{
-	struct airlock_pool_stats stats;
-
-	airlock_pool_stats(pool, &stats);
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_FREE], nb_free, "pages in FREE");
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_CARD], nb_card, "pages in CARD");
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_HOST], nb_host, "pages in HOST");
-	TEST_ASSERT_EQUAL(stats.violations, 0, "violations");
-	TEST_ASSERT_SUCCESS(airlock_pool_verify(pool, NULL), "table and mempool agree");
-	return TEST_SUCCESS;
-}
-
-static enum airlock_page_state
-state_of(const struct rte_mbuf *m)
-{
-	return airlock_page_state_get(table, airlock_page_frame(table, m->buf_addr));
-}
+#define NB_PAGES FIXTURE_PAGES
 
 static int
 test_state_names_are_their_own(void)
@@ -80,21 +23,21 @@ test_state_names_are_their_own(void)
 static int
 test_frame_goes_free_card_host_free(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
 	TEST_ASSERT_NOT_NULL(m, "first frame");
-	TEST_ASSERT_EQUAL(state_of(m), AIRLOCK_PAGE_CARD, "handed out");
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 1, 1, 0), "handed out");
-	airlock_page_receive(table, &m, 1);
-	TEST_ASSERT_EQUAL(state_of(m), AIRLOCK_PAGE_HOST, "received");
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 1, 0, 1), "received");
+	TEST_ASSERT_EQUAL(fixture_state(m), AIRLOCK_PAGE_CARD, "handed out");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 1, 1, 0), "handed out");
+	airlock_page_receive(fixture.table, &m, 1);
+	TEST_ASSERT_EQUAL(fixture_state(m), AIRLOCK_PAGE_HOST, "received");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 1, 0, 1), "received");
 	rte_pktmbuf_free(m);
-	TEST_ASSERT_EQUAL(state_of(m), AIRLOCK_PAGE_FREE, "freed");
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES, 0, 0), "freed");
+	TEST_ASSERT_EQUAL(fixture_state(m), AIRLOCK_PAGE_FREE, "freed");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "freed");
 
-	m = rte_pktmbuf_alloc(mempool);
+	m = rte_pktmbuf_alloc(fixture.mempool);
 	rte_pktmbuf_free(m);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES, 0, 0), "freed without a packet");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "freed without a packet");
 	return TEST_SUCCESS;
 }
 
@@ -103,30 +46,30 @@ test_chain_is_received_and_freed_as_a_whole(void)
 {
 	struct rte_mbuf *m[3];
 
-	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(mempool, m, 3), "three frames");
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, m, 3), "three frames");
 	for (unsigned int i = 0; i < 3; i++)
 		m[i]->pkt_len = m[i]->data_len = 100;
 	TEST_ASSERT_SUCCESS(rte_pktmbuf_chain(m[0], m[1]), "chain");
 	TEST_ASSERT_SUCCESS(rte_pktmbuf_chain(m[0], m[2]), "chain");
-	airlock_page_receive(table, m, 1);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 3, 0, 3), "received");
+	airlock_page_receive(fixture.table, m, 1);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 3, 0, 3), "received");
 	rte_pktmbuf_free(m[0]);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES, 0, 0), "freed");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "freed");
 	return TEST_SUCCESS;
 }
 
 static int
 test_shared_frame_is_free_with_its_last_reference(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
-	airlock_page_receive(table, &m, 1);
+	airlock_page_receive(fixture.table, &m, 1);
 	rte_pktmbuf_refcnt_update(m, 2);
 	rte_pktmbuf_free(m);
 	rte_pktmbuf_free(m);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES - 1, 0, 1), "one reference left");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 1, 0, 1), "one reference left");
 	rte_pktmbuf_free(m);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES, 0, 0), "none left");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "none left");
 	return TEST_SUCCESS;
 }
 
@@ -140,23 +83,23 @@ test_foreign_buffers_are_ignored(void)
 	foreign = rte_pktmbuf_pool_create("test_page_foreign", 63, 0, 0, 2048, SOCKET_ID_ANY);
 	TEST_ASSERT_NOT_NULL(foreign, "foreign mempool");
 	m[0] = rte_pktmbuf_alloc(foreign);
-	m[1] = rte_pktmbuf_alloc(mempool);
+	m[1] = rte_pktmbuf_alloc(fixture.mempool);
 	m[0]->data_len = m[0]->pkt_len = 1;
 	m[1]->data_len = m[1]->pkt_len = 1;
 	rte_pktmbuf_chain(m[0], m[1]);
-	airlock_page_receive(table, m, 1);
-	ret = check_pages(NB_PAGES - 1, 0, 1);
+	airlock_page_receive(fixture.table, m, 1);
+	ret = fixture_check_pages(NB_PAGES - 1, 0, 1);
 	rte_pktmbuf_free(m[0]);
 	rte_mempool_free(foreign);
 	TEST_ASSERT_SUCCESS(ret, "only the second buffer is a frame");
-	return check_pages(NB_PAGES, 0, 0);
+	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
 static int
 check_violation(const char *what)
 {
 	struct airlock_pool_report report;
-	int ret = airlock_pool_verify(pool, &report);
+	int ret = airlock_pool_verify(fixture.pool, &report);
 
 	TEST_ASSERT_EQUAL(report.violations, 1, "%s", what);
 	TEST_ASSERT_EQUAL(ret, -EBADMSG, "%s", what);
@@ -166,25 +109,25 @@ check_violation(const char *what)
 static int
 test_double_free_is_counted(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 	struct airlock_pool_report report;
 
-	rte_mempool_put(mempool, m);
-	TEST_ASSERT_SUCCESS(check_pages(NB_PAGES, 0, 0), "freed once");
-	rte_mempool_put(mempool, m);
-	airlock_pool_verify(pool, &report);
-	TEST_ASSERT_EQUAL(report.free_by_table, NB_PAGES, "the table knows better");
-	TEST_ASSERT_EQUAL(report.free_by_mempool, NB_PAGES + 1, "the mempool has it twice");
+	rte_mempool_put(fixture.mempool, m);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES, 0, 0), "freed once");
+	rte_mempool_put(fixture.mempool, m);
+	airlock_pool_verify(fixture.pool, &report);
+	TEST_ASSERT_EQUAL(report.free_by_table, NB_PAGES, "the table has it once");
+	TEST_ASSERT_EQUAL(report.free_by_mempool, NB_PAGES, "the mempool has it once");
 	return check_violation("freed twice");
 }
 
 static int
 test_frame_received_twice_is_counted(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
-	airlock_page_receive(table, &m, 1);
-	airlock_page_receive(table, &m, 1);
+	airlock_page_receive(fixture.table, &m, 1);
+	airlock_page_receive(fixture.table, &m, 1);
 	rte_pktmbuf_free(m);
 	return check_violation("HOST to HOST");
 }
@@ -192,24 +135,24 @@ test_frame_received_twice_is_counted(void)
 static int
 test_frame_received_while_free_is_counted(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
 	rte_pktmbuf_free(m);
-	airlock_page_receive(table, &m, 1);
+	airlock_page_receive(fixture.table, &m, 1);
 	return check_violation("FREE to HOST");
 }
 
 static int
 test_frame_given_out_while_in_use_is_counted(void)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(mempool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
 
-	airlock_page_take(table, &m, 1);
+	airlock_page_take(fixture.table, fixture_frame(m), 1);
 	rte_pktmbuf_free(m);
 	return check_violation("CARD to CARD");
 }
 
-#define CASE(fn) TEST_CASE_ST(setup, teardown, fn)
+#define CASE(fn) TEST_CASE_ST(fixture_setup, fixture_teardown, fn)
 
 static const struct unit_test_suite page_suite = {
 	.suite_name = "page",

@@ -103,13 +103,18 @@ run_until_stopped(void *arg)
 	return 0;
 }
 
+/* Several lcores may share a CPU. */
 static unsigned int
 lcore_on_another_cpu(void)
 {
+	const rte_cpuset_t own = rte_lcore_cpuset(rte_lcore_id());
 	unsigned int lcore_id;
 
 	RTE_LCORE_FOREACH_WORKER (lcore_id) {
-		if (rte_lcore_to_cpu_id(lcore_id) != rte_lcore_to_cpu_id(rte_lcore_id()))
+		rte_cpuset_t cpus = rte_lcore_cpuset(lcore_id);
+
+		CPU_AND(&cpus, &cpus, &own);
+		if (CPU_COUNT(&cpus) == 0)
 			return lcore_id;
 	}
 	return RTE_MAX_LCORE;

@@ -3,16 +3,28 @@
  */
 
 /*
- * Mempool driver "airlock_page": last-in-first-out, a cache per lcore, and a state per frame.
+ * Mempool driver "airlock_page": extents of 64 neighbouring frames, and a state per frame.
  *
- * An lcore takes and gives through its own small stack; the frames that it used last, and that lie
- * in its caches, are used again first. When the stack runs empty or over, half of it is exchanged
- * with a stack that all share. Threads that are no lcores use the shared one alone.
+ * Frames that leave together are neighbours, lowest first, and come from the extent that became
+ * full last: a burst is a run, which costs one system call to map for a VM, and it is as warm as
+ * can be. An lcore takes from an extent of its own until it is used up, then gets another one from
+ * the extents that all share (extents.c): a full one, or what is left.
  *
- * The driver is where a frame becomes FREE and ceases to be (lib/page/airlock_page.h). Until the
- * pool is live its mbufs have no buffers yet, and every frame is FREE anyway.
+ * What comes back goes to the shared extents, with one atomic operation per extent and call. What
+ * comes back of the lcore's own extent waits beside it, with none: if it has become a run that ends
+ * where the rest of the extent begins, the next burst gets it again, warm as it is; otherwise it
+ * waits for its neighbours, because as a part of the rest it would cut the next burst into pieces.
+ * When the extent is used up it goes to the shared ones; unless all of it has come back.
  *
- * Thread rule: the stack of an lcore is used by that lcore only; the count may be read by others.
+ * Threads that are no lcores have an own extent only during a call. What an lcore keeps from the
+ * others is less than or equal to one extent.
+ *
+ * The driver is where a frame becomes FREE and ceases to be (lib/page/airlock_page.h). A frame that
+ * its state forbids to come back does not: one freed twice is in the mempool once, one that a VM
+ * still holds stays out. Until the pool is live its mbufs have no buffers, and what comes in is
+ * every frame once, in whatever order.
+ *
+ * Thread rule: the extent of an lcore is used by that lcore only; its masks may be read by others.
  */
 
 #include <stdatomic.h>
@@ -22,48 +34,55 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
-#include <rte_stack.h>
 
 #include <airlock_page.h>
 
-#define CACHE_FRAMES 512
+#include "extents.h"
 
-struct lcore_cache {
-	_Atomic uint32_t len; /* written by its lcore, read by get_count() */
-	void *objs[CACHE_FRAMES];
+#define EXTENT_SHIFT 6
+_Static_assert(AIRLOCK_PAGE_EXTENT == 1 << EXTENT_SHIFT, "one word is an extent");
+
+/* The extent that somebody takes from. */
+struct own_extent {
+	_Atomic uint64_t rest; /* not taken yet: written by its lcore, read by get_count() */
+	_Atomic uint64_t back; /* came back: the same */
+	uint32_t number;
 } __rte_cache_aligned;
 
 struct page_mempool {
 	struct airlock_page_table *table;
-	struct rte_stack *shared;
-	struct lcore_cache caches[RTE_MAX_LCORE];
+	uint32_t first_frame;
+	uint32_t nb_frames;
+	uint32_t nb_filled; /* before the pool is live */
+	struct extents *extents;
+	struct own_extent own[RTE_MAX_LCORE];
 };
 
 static int
 page_alloc(struct rte_mempool *mp)
 {
+	const struct airlock_page_partition *partition;
 	struct page_mempool *pm;
-	int err;
 
 	pm = rte_zmalloc_socket("airlock_page", sizeof(*pm), RTE_CACHE_LINE_SIZE, mp->socket_id);
 	if (pm == NULL)
 		return -ENOMEM;
-	pm->table = airlock_page_table_find(mp->name, NULL);
-	if (pm->table == NULL) {
-		err = -ENOENT;
-		goto free_pm;
+	pm->table = airlock_page_table_find(mp->name, &partition);
+	if (pm->table == NULL || partition->nb_frames != mp->size) {
+		rte_free(pm);
+		return -ENOENT;
 	}
-	pm->shared = rte_stack_create(mp->name, mp->size, mp->socket_id, 0);
-	if (pm->shared == NULL) {
-		err = -rte_errno;
-		goto free_pm;
+	pm->first_frame = partition->first_frame;
+	pm->nb_frames = partition->nb_frames;
+	pm->extents = extents_create(pm->nb_frames, mp->socket_id);
+	if (pm->extents == NULL) {
+		rte_free(pm);
+		return -ENOMEM;
 	}
+	for (unsigned int i = 0; i < RTE_MAX_LCORE; i++)
+		pm->own[i].number = EXTENT_NONE;
 	mp->pool_data = pm;
 	return 0;
-
-free_pm:
-	rte_free(pm);
-	return err;
 }
 
 static void
@@ -71,105 +90,184 @@ page_free(struct rte_mempool *mp)
 {
 	struct page_mempool *pm = mp->pool_data;
 
-	rte_stack_free(pm->shared);
+	extents_destroy(pm->extents);
 	rte_free(pm);
 }
 
-/* NULL for a thread that is no lcore, and for bursts too large to be worth caching. */
-static inline struct lcore_cache *
-cache_get(struct page_mempool *pm, unsigned int n)
+static inline uint64_t
+mask_get(const _Atomic uint64_t *mask)
 {
-	unsigned int lcore_id = rte_lcore_id();
-
-	if (unlikely(lcore_id >= RTE_MAX_LCORE || n > CACHE_FRAMES / 2))
-		return NULL;
-	return &pm->caches[lcore_id];
-}
-
-static inline uint32_t
-cache_len(const struct lcore_cache *cache)
-{
-	return atomic_load_explicit(&cache->len, memory_order_relaxed);
+	return atomic_load_explicit(mask, memory_order_relaxed);
 }
 
 static inline void
-cache_set_len(struct lcore_cache *cache, uint32_t len)
+mask_set(_Atomic uint64_t *mask, uint64_t value)
 {
-	atomic_store_explicit(&cache->len, len, memory_order_relaxed);
+	atomic_store_explicit(mask, value, memory_order_relaxed);
+}
+
+/* NULL for a thread that is no lcore. */
+static inline struct own_extent *
+own_get(struct page_mempool *pm)
+{
+	unsigned int lcore_id = rte_lcore_id();
+
+	return likely(lcore_id < RTE_MAX_LCORE) ? &pm->own[lcore_id] : NULL;
+}
+
+static inline void
+give_bits(struct page_mempool *pm, struct own_extent *own, uint32_t number, uint64_t bits)
+{
+	if (likely(own != NULL) && own->number == number)
+		mask_set(&own->back, mask_get(&own->back) | bits);
+	else
+		extents_give(pm->extents, number, bits);
+}
+
+/* Lowest last, so that it comes first. */
+static int
+fill(struct page_mempool *pm, unsigned int n)
+{
+	if (n > pm->nb_frames - pm->nb_filled)
+		return -ENOBUFS;
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t frame = pm->nb_frames - ++pm->nb_filled;
+
+		extents_give(pm->extents, frame >> EXTENT_SHIFT,
+			UINT64_C(1) << frame % AIRLOCK_PAGE_EXTENT);
+	}
+	return 0;
 }
 
 static int
 page_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 {
 	struct page_mempool *pm = mp->pool_data;
-	struct lcore_cache *cache = cache_get(pm, n);
-	uint32_t len;
+	struct airlock_page_table *table = pm->table;
+	struct own_extent *own = own_get(pm);
+	uint32_t number = 0;
+	uint64_t bits = 0;
 
-	if (likely(pm->table->live))
-		airlock_page_give(pm->table, (struct rte_mbuf *const *)objs, n);
-	if (unlikely(cache == NULL))
-		return rte_stack_push(pm->shared, objs, n) == n ? 0 : -ENOBUFS;
-	len = cache_len(cache);
-	if (unlikely(len + n > CACHE_FRAMES)) {
-		/* The older half goes: the newer one is the warm one. */
-		rte_stack_push(pm->shared, cache->objs, CACHE_FRAMES / 2);
-		len -= CACHE_FRAMES / 2;
-		memmove(cache->objs, &cache->objs[CACHE_FRAMES / 2], len * sizeof(void *));
+	if (unlikely(!table->live))
+		return fill(pm, n);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct rte_mbuf *m = objs[i];
+		uint32_t frame = airlock_page_frame(table, m->buf_addr);
+		uint32_t place = frame - pm->first_frame;
+
+		if (unlikely(place >= pm->nb_frames)) {
+			airlock_page_violation(table);
+			continue;
+		}
+		if (unlikely(!airlock_page_give(table, frame)))
+			continue;
+		if (place >> EXTENT_SHIFT != number) {
+			if (bits != 0)
+				give_bits(pm, own, number, bits);
+			number = place >> EXTENT_SHIFT;
+			bits = 0;
+		}
+		bits |= UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT;
 	}
-	memcpy(&cache->objs[len], objs, n * sizeof(void *));
-	cache_set_len(cache, len + n);
+	if (likely(bits != 0))
+		give_bits(pm, own, number, bits);
 	return 0;
 }
 
-/* Fill up to n, or to half if the shared stack has that many. */
-static uint32_t
-cache_refill(struct page_mempool *pm, struct lcore_cache *cache, uint32_t len, unsigned int n)
+/* What came back is a run that ends just below the rest, or at the extent's end. */
+static inline void
+own_join(struct own_extent *own)
 {
-	unsigned int want = CACHE_FRAMES / 2;
+	uint64_t back = mask_get(&own->back), rest = mask_get(&own->rest);
 
-	if (rte_stack_pop(pm->shared, &cache->objs[len], want) == want)
-		return len + want;
-	want = n - len;
-	if (rte_stack_pop(pm->shared, &cache->objs[len], want) == want)
-		return len + want;
-	return len;
+	if (back != 0 && back + (back & -back) == (rest & -rest)) {
+		mask_set(&own->rest, rest | back);
+		mask_set(&own->back, 0);
+	}
+}
+
+/* Of an lcore's extent that is used up. @return whether there is another one, or it again */
+static bool
+own_change(struct page_mempool *pm, struct own_extent *own)
+{
+	uint64_t back = mask_get(&own->back);
+	uint64_t rest;
+
+	if (back != 0) {
+		mask_set(&own->back, 0);
+		extents_give(pm->extents, own->number, back);
+	}
+	rest = extents_take(pm->extents, &own->number);
+	mask_set(&own->rest, rest);
+	return rest != 0;
+}
+
+/* The lowest frames of the own extent, at most n. @return how many */
+static inline unsigned int
+take_frames(struct page_mempool *pm, struct own_extent *own, void **objs, unsigned int n)
+{
+	uint32_t first = pm->first_frame + (own->number << EXTENT_SHIFT);
+	uint64_t rest = mask_get(&own->rest), gap;
+	unsigned int taken = 0, low, run;
+
+	while (taken < n && rest != 0) {
+		low = __builtin_ctzll(rest);
+		gap = ~(rest >> low);
+		run = RTE_MIN(gap != 0 ? (unsigned int)__builtin_ctzll(gap) : 64, n - taken);
+		airlock_page_take(pm->table, first + low, run);
+		memcpy(&objs[taken], &pm->table->mbufs[first + low], run * sizeof(objs[0]));
+		taken += run;
+		rest &= run < 64 ? ~(((UINT64_C(1) << run) - 1) << low) : 0;
+	}
+	mask_set(&own->rest, rest);
+	return taken;
+}
+
+static inline int
+take_burst(struct rte_mempool *mp, struct own_extent *own, void **objs, unsigned int n)
+{
+	struct page_mempool *pm = mp->pool_data;
+	unsigned int taken;
+
+	own_join(own);
+	taken = take_frames(pm, own, objs, n);
+	while (unlikely(taken < n)) {
+		if (unlikely(!own_change(pm, own))) {
+			page_enqueue(mp, objs, taken);
+			return -ENOBUFS;
+		}
+		taken += take_frames(pm, own, &objs[taken], n - taken);
+	}
+	return 0;
 }
 
 static int
 page_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 {
 	struct page_mempool *pm = mp->pool_data;
-	struct lcore_cache *cache = cache_get(pm, n);
-	uint32_t len;
+	struct own_extent passing = {.number = EXTENT_NONE}, *own = own_get(pm);
+	int ret;
 
-	if (unlikely(cache == NULL)) {
-		if (rte_stack_pop(pm->shared, objs, n) != n)
-			return -ENOBUFS;
-	} else {
-		len = cache_len(cache);
-		if (unlikely(len < n))
-			len = cache_refill(pm, cache, len, n);
-		if (unlikely(len < n)) {
-			cache_set_len(cache, len);
-			return -ENOBUFS;
-		}
-		for (unsigned int i = 0; i < n; i++)
-			objs[i] = cache->objs[len - 1 - i];
-		cache_set_len(cache, len - n);
-	}
-	if (likely(pm->table->live))
-		airlock_page_take(pm->table, (struct rte_mbuf *const *)objs, n);
-	return 0;
+	if (unlikely(!pm->table->live))
+		return -ENOBUFS;
+	if (likely(own != NULL))
+		return take_burst(mp, own, objs, n);
+	ret = take_burst(mp, &passing, objs, n);
+	if (mask_get(&passing.rest) != 0)
+		extents_give(pm->extents, passing.number, mask_get(&passing.rest));
+	return ret;
 }
 
 static unsigned int
 page_get_count(const struct rte_mempool *mp)
 {
 	const struct page_mempool *pm = mp->pool_data;
-	unsigned int count = rte_stack_count(pm->shared);
+	unsigned int count = extents_count(pm->extents);
 
-	for (unsigned int i = 0; i < RTE_MAX_LCORE; i++)
-		count += cache_len(&pm->caches[i]);
+	for (unsigned int i = 0; i < RTE_MAX_LCORE; i++) {
+		count += __builtin_popcountll(mask_get(&pm->own[i].rest));
+		count += __builtin_popcountll(mask_get(&pm->own[i].back));
+	}
 	return count;
 }
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * Accesses to pages that are not mapped for the VM.
+ *
+ * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. Any other is
+ * a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed for it,
+ * the page is poisoned.
+ *
+ * A page that is the VM's by now may have been mapped since the fault; then nobody waits any
+ * more. Or the lcore is about to map it. Or the kernel took a mapped page out, as it may to move or to
+ * swap it: then nobody would map it again. So such a page is looked at again at the next look, and
+ * mapped if it is the VM's still. That cannot undo an unmap: it is this thread that sends
+ * the requests, and one for this page can only be sent later.
+ *
+ * Thread rule: the unmap thread.
+ */
+
+#include <rte_cycles.h>
+
+#include "dmatable_priv.h"
+
+#define STRAYS_PER_TURN 16
+
+static uint32_t
+frame_of(const struct airlock_dmatable *table, uint32_t page)
+{
+	return page >> (table->pages->frame_shift - AIRLOCK_PAGE_SHIFT);
+}
+
+static bool
+is_the_vms(const struct airlock_dmatable *table, uint32_t page)
+{
+	uint32_t word = airlock_page_word_get(table->pages, frame_of(table, page));
+	uint32_t tag = table->window->tag;
+
+	return word == airlock_page_word(AIRLOCK_PAGE_LEASED, tag) ||
+		word == airlock_page_word(AIRLOCK_PAGE_RELEASED, tag);
+}
+
+static void
+stray_log(struct airlock_dmatable *table, uint32_t page)
+{
+	uint64_t now = rte_rdtsc();
+	enum airlock_page_state state = airlock_page_state_get(table->pages, frame_of(table, page));
+
+	if (table->stray_logged_tsc != 0 && now - table->stray_logged_tsc < rte_get_tsc_hz()) {
+		table->strays_unlogged++;
+		return;
+	}
+	DMATABLE_LOG(WARNING,
+		"%s: the VM touched page %u, which is %s and not its own (%llu more since the last "
+		"line)\n",
+		table->name, page, airlock_page_state_name(state),
+		(unsigned long long)table->strays_unlogged);
+	table->stray_logged_tsc = now;
+	table->strays_unlogged = 0;
+}
+
+static void
+stray_punish(struct airlock_dmatable *table, uint32_t page)
+{
+	struct window *window = table->window;
+
+	if (table->stray != AIRLOCK_STRAY_KILL || window->ops->poison(window->space, page) == 0)
+		return;
+	if (!table->warned)
+		DMATABLE_LOG(WARNING,
+			"%s: the kernel cannot poison a page, expected Linux 6.6; the VM waits\n",
+			table->name);
+	table->warned = true;
+}
+
+static void
+stray_handle(struct airlock_dmatable *table, uint32_t page)
+{
+	struct window *window = table->window;
+
+	if (is_the_vms(table, page)) {
+		if (table->nb_retries < MAX_RETRIES)
+			table->retries[table->nb_retries++] = page;
+		else /* it comes again, if need be */
+			window->ops->wake(window->space, page);
+		return;
+	}
+	airlock_count(&table->counters.strays, 1);
+	stray_log(table, page);
+	stray_punish(table, page);
+}
+
+void
+stray_ready(struct watch *faults, uint32_t events)
+{
+	struct airlock_dmatable *table = faults->arg;
+	uint32_t pages[STRAYS_PER_TURN];
+	uint16_t n;
+
+	n = table->window->ops->strays(table->window->space, pages, STRAYS_PER_TURN);
+	for (uint16_t i = 0; i < n; i++)
+		stray_handle(table, pages[i]);
+}
+
+bool
+stray_look(struct airlock_dmatable *table)
+{
+	struct window *window = table->window;
+	uint32_t nb_retries = table->nb_retries;
+
+	table->nb_retries = 0;
+	for (uint32_t i = 0; i < nb_retries; i++) {
+		struct airlock_run run = {
+			.first_frame = frame_of(table, table->retries[i]), .nb_frames = 1};
+		int error;
+
+		if (!is_the_vms(table, table->retries[i])) {
+			window->ops->wake(window->space, table->retries[i]);
+			continue;
+		}
+		if (window->ops->map(window->space, &run, 1, &error) == 1)
+			window->ops->wake(window->space, table->retries[i]);
+	}
+	return nb_retries != 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef VNIC_PRIV_H
+#define VNIC_PRIV_H
+
+/* What the control side's files of a virtual NIC share. Thread rules as in each file. */
+
+#include <rte_log.h>
+#include <rte_vhost.h>
+
+#include "airlock_vnic.h"
+
+extern int vnic_logtype;
+#define VNIC_LOG(level, ...) rte_log(RTE_LOG_##level, vnic_logtype, "vnic: " __VA_ARGS__)
+
+/* vnic.c: the NIC of a rte_vhost device, or NULL. */
+struct airlock_vnic *vnic_of(int vid);
+
+/* vnic_ring.c: the RX rings that airlock serves; all ignore a NIC without such rings. */
+int vnic_rings_create(struct airlock_vnic *vnic);
+void vnic_rings_destroy(struct airlock_vnic *vnic);
+void vnic_rings_connect(struct airlock_vnic *vnic);
+void vnic_rings_up(struct airlock_vnic *vnic, int vid);
+void vnic_rings_hide(struct airlock_vnic *vnic); /* the caller waits for lcores then */
+void vnic_rings_down(struct airlock_vnic *vnic);
+void vnic_ring_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enabled);
+/* Before rte_vhost takes away memory, log or rings; queue_id AIRLOCK_VNIC_MAX_QUEUES: of all. */
+void vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id);
+/* After it; *memory*: the table that is valid now, or NULL: the one that was. */
+void vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory);
+void vnic_rings_forget_memory(struct airlock_vnic *vnic);
+
+/* vnic_message.c: watch the messages of a connection. */
+int vnic_watch(const struct airlock_vnic *vnic, int vid);
+bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_region *region);
+
+/* vnic_ring_burst.c: see airlock_vnic_enqueue_burst(), airlock_vnic_is_too_long(). */
+uint16_t vnic_ring_enqueue_burst(
+	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+bool vnic_ring_has_buffers(struct airlock_vnic *vnic, uint16_t queue_id);
+
+#endif /* VNIC_PRIV_H */
