@@ -7,8 +7,8 @@
 
 /**
  * @file
- * What the agent's three files share: window_agent.c (life and thread), window_agent_link.c (the
- * connection), window_agent_map.c (the mapping).
+ * What the agent's files share: window_agent.c (life and thread), window_agent_link.c (the
+ * connection), window_agent_map.c (the mapping), window_agent_log.c (its lines).
  */
 
 #include <pthread.h>
@@ -103,8 +103,7 @@ int window_link_hello(struct airlock_window_agent *agent);
 int window_link_receive(struct airlock_window_agent *agent, int timeout_ms);
 
 /** Answer an UNMAP. */
-int window_link_answer(
-	struct airlock_window_agent *agent, uint64_t id, int error, uint64_t ns);
+int window_link_answer(struct airlock_window_agent *agent, uint64_t id, int error, uint64_t ns);
 
 /** Close the connection, if there is one. */
 void window_link_close(struct airlock_window_agent *agent);
