@@ -11,10 +11,16 @@
  * thread.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include <rte_log.h>
 
 #include <airlock_config.h>
 #include <airlock_pipeline.h>
+
+extern int daemon_logtype;
+#define DAEMON_LOG(level, ...) rte_log(RTE_LOG_##level, daemon_logtype, "airlockd: " __VA_ARGS__)
 
 /* Lcores that run stages: all workers. */
 struct daemon_lcores {
@@ -26,6 +32,8 @@ struct daemon_lcores {
 struct daemon_pool {
 	uint32_t nb_pages;
 	uint32_t frame_pages;
+	uint32_t nb_partitions; /* more than 1 only with windows */
+	bool windows; /* a VM has one */
 	int socket_id;
 };
 
@@ -45,7 +53,11 @@ struct airlock_pool *assemble_pool(const struct airlock_config *config,
 
 /* The pipeline, ready to start: NULL with one line in *error*. */
 struct airlock_pipeline *assemble_pipeline(const struct airlock_config *config,
-	struct airlock_pool *pool, const struct daemon_lcores *lcores,
-	char error[static AIRLOCK_ERROR_MAX]);
+	struct airlock_pool *pool, const struct airlock_cost *cost,
+	const struct daemon_lcores *lcores, char error[static AIRLOCK_ERROR_MAX]);
+
+/* What remap and copy cost here, measured and logged: 0, or -1 with one line in *error*. */
+int assemble_cost(
+	struct airlock_pool *pool, struct airlock_cost *cost, char error[static AIRLOCK_ERROR_MAX]);
 
 #endif /* AIRLOCKD_H */

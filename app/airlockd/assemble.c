@@ -8,6 +8,8 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_errno.h>
@@ -52,6 +54,8 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 		.nb_pages = daemon_pool->nb_pages,
 		.frame_pages = daemon_pool->frame_pages,
 		.socket_id = daemon_pool->socket_id,
+		.nb_partitions = daemon_pool->nb_partitions,
+		.header = daemon_pool->windows,
 	};
 	struct airlock_pool *pool = airlock_pool_create(&conf);
 
@@ -61,6 +65,40 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 			pool_origin(config, rte_errno), conf.path, pool_trouble(rte_errno),
 			conf.nb_pages);
 	return pool;
+}
+
+/* A line of the log for each of the table. */
+static void
+log_cost(const struct airlock_cost *cost)
+{
+	char *text = NULL, *line, *next;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		return;
+	airlock_cost_print(cost, stream);
+	fclose(stream);
+	for (next = text; (line = strsep(&next, "\n")) != NULL && *line != '\0';)
+		DAEMON_LOG(INFO, "%s\n", line);
+	free(text);
+}
+
+int
+assemble_cost(
+	struct airlock_pool *pool, struct airlock_cost *cost, char error[static AIRLOCK_ERROR_MAX])
+{
+	int ret = airlock_cost_measure(pool, cost);
+
+	if (ret < 0) {
+		snprintf(error, AIRLOCK_ERROR_MAX,
+			"cannot remap here: %s (see above); expected deliver=copy for all VMs, or "
+			"a kernel that lets this process have a userfaultfd",
+			strerror(-ret));
+		return -1;
+	}
+	log_cost(cost);
+	return 0;
 }
 
 static int
@@ -103,6 +141,10 @@ add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 			.uplink_id = from->uplink_id,
 			.antispoof = from->antispoof,
 			.storm_pps = from->storm_pps,
+			.deliver = from->deliver,
+			.window = from->window,
+			.quota_pages = from->quota_pages,
+			.stray = from->stray,
 		};
 		int ret = airlock_pipeline_add_vm(pipeline, &vm);
 
@@ -154,13 +196,16 @@ share_lcores(const struct airlock_config *config, struct airlock_pipeline *pipel
 
 struct airlock_pipeline *
 assemble_pipeline(const struct airlock_config *config, struct airlock_pool *pool,
-	const struct daemon_lcores *lcores, char error[static AIRLOCK_ERROR_MAX])
+	const struct airlock_cost *cost, const struct daemon_lcores *lcores,
+	char error[static AIRLOCK_ERROR_MAX])
 {
 	struct airlock_pipeline_conf conf = {
 		.pool = pool,
 		.lcore_ids = lcores->ids,
 		.nb_lcores = lcores->nb,
 		.retries = config->retries,
+		.copy_below = config->copy_below,
+		.cost = cost,
 	};
 	struct airlock_pipeline *pipeline = airlock_pipeline_create(&conf);
 

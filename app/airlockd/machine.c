@@ -28,6 +28,9 @@
 #define FRAMES_PER_LCORE (AIRLOCK_PAGE_EXTENT + 4 * AIRLOCK_BURST)
 #define DEFAULT_PAGES	 8192
 
+/* As many as the largest ring of a stock virtio-net device in QEMU has descriptors. */
+#define PARTITION_FRAMES 1024
+
 #define HUGEPAGES_DIR "/sys/kernel/mm/hugepages"
 
 static uint64_t
@@ -241,6 +244,32 @@ frames_wanted(const struct airlock_config *config, const struct daemon_lcores *l
 	return frames;
 }
 
+static bool
+has_windows(const struct airlock_config *config)
+{
+	for (uint16_t i = 0; i < config->nb_vms; i++) {
+		if (config->vms[i].deliver != AIRLOCK_DELIVER_COPY)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A partition for each RX queue, as a VM's ring can hold it. The file is a power of two, because it
+ * is a PCI device's memory in a VM.
+ */
+static void
+size_partitions(const struct airlock_config *config, struct daemon_pool *pool)
+{
+	pool->nb_partitions = 0;
+	for (uint16_t i = 0; i < config->nb_uplinks; i++)
+		pool->nb_partitions = RTE_MAX(pool->nb_partitions, config->uplinks[i].nb_queues);
+	pool->nb_partitions = RTE_MAX(pool->nb_partitions, 1u);
+	if (strcmp(config->pool_pages_origin.text, "default") == 0)
+		pool->nb_pages =
+			rte_align32pow2(pool->nb_partitions * PARTITION_FRAMES * pool->frame_pages);
+}
+
 static int
 size_pool(const struct airlock_config *config, const struct daemon_lcores *lcores,
 	struct daemon_pool *pool, char error[static AIRLOCK_ERROR_MAX])
@@ -248,6 +277,8 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 	uint32_t frames = frames_wanted(config, lcores);
 
 	pool->frame_pages = 1;
+	pool->nb_partitions = 1;
+	pool->windows = has_windows(config);
 	pool->socket_id = SOCKET_ID_ANY;
 	for (uint16_t i = 0; i < config->nb_uplinks; i++) {
 		uint32_t needed = airlock_uplink_frame_pages(config->uplinks[i].mtu);
@@ -257,12 +288,22 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 	if (config->nb_uplinks > 0)
 		pool->socket_id = rte_eth_dev_socket_id(config->uplinks[0].port_id);
 	pool->nb_pages = config->pool_pages;
+	if (pool->windows)
+		size_partitions(config, pool);
+	if (pool->windows && !rte_is_power_of_2(pool->nb_pages)) {
+		snprintf(error, AIRLOCK_ERROR_MAX,
+			"%s: %u pages, expected a power of two, as a VM has a window",
+			config->pool_pages_origin.text, config->pool_pages);
+		return -1;
+	}
 	if (pool->nb_pages / pool->frame_pages >= frames && pool->nb_pages % pool->frame_pages == 0)
 		return 0;
 	/* Nobody asked for the default: let it grow with what was asked for. */
 	if (strcmp(config->pool_pages_origin.text, "default") == 0) {
-		pool->nb_pages = RTE_MAX(
-			RTE_ALIGN_CEIL(frames * pool->frame_pages, 512u), (uint32_t)DEFAULT_PAGES);
+		pool->nb_pages = pool->windows
+			? rte_align32pow2(frames * pool->frame_pages)
+			: RTE_MAX(RTE_ALIGN_CEIL(frames * pool->frame_pages, 512u),
+				  (uint32_t)DEFAULT_PAGES);
 		return 0;
 	}
 	snprintf(error, AIRLOCK_ERROR_MAX,

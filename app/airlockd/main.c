@@ -35,7 +35,6 @@
 #define EXIT_WRONG    2
 
 RTE_LOG_REGISTER(daemon_logtype, airlock.daemon, INFO);
-#define DAEMON_LOG(level, ...) rte_log(RTE_LOG_##level, daemon_logtype, "airlockd: " __VA_ARGS__)
 
 static void
 complain(const char *error)
@@ -241,6 +240,7 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 {
 	struct daemon_pool daemon_pool;
 	struct daemon_lcores lcores;
+	struct airlock_cost cost;
 	struct airlock_pipeline *pipeline;
 	char error[AIRLOCK_ERROR_MAX] = "";
 	struct airlock_pool *pool;
@@ -264,7 +264,13 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 		complain(error);
 		return EXIT_WRONG;
 	}
-	pipeline = assemble_pipeline(config, pool, &lcores, error);
+	if (daemon_pool.windows && assemble_cost(pool, &cost, error) < 0) {
+		complain(error);
+		status = EXIT_WRONG;
+		goto destroy_pool;
+	}
+	pipeline =
+		assemble_pipeline(config, pool, daemon_pool.windows ? &cost : NULL, &lcores, error);
 	if (pipeline == NULL) {
 		complain(error);
 		status = EXIT_WRONG;
@@ -276,8 +282,8 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 		status = check_pool(pool);
 
 destroy_pool:
-	/* No VM has the file mapped: by copy, a VM sees its own memory only. */
-	airlock_pool_destroy(pool, false);
+	/* Without windows no VM has the file mapped: by copy, a VM sees its own memory only. */
+	airlock_pool_destroy(pool, daemon_pool.windows);
 	return status;
 }
 

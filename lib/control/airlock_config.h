@@ -48,6 +48,10 @@ struct airlock_config_vm {
 	uint16_t uplink_id; /**< index into uplinks[]; default 0, and it must exist if any does */
 	bool antispoof; /**< drop foreign source MACs; default true */
 	uint32_t storm_pps; /**< flooded packets a second it may send, 0: any; default 10000 */
+	enum airlock_deliver deliver; /**< other than copy: it has a window; default copy */
+	char window[108]; /**< socket of the window, always <run-dir>/<name>.window */
+	uint32_t quota_pages; /**< that it may hold; 0, the default: a fair share */
+	enum airlock_stray stray; /**< guest touches a hidden page; default stall */
 	struct airlock_origin origin;
 };
 
@@ -56,7 +60,9 @@ struct airlock_config_uplink {
 	uint16_t port_id; /**< ethdev port */
 	uint16_t nb_queues; /**< RX queues, 1 to AIRLOCK_MAX_QUEUES; default 1 */
 	uint16_t mtu; /**< bytes, 68 to 9000; default 1500 */
-	uint16_t nb_desc; /**< RX and TX descriptors per queue, 64 to 4096; default 1024 */
+	uint16_t
+		nb_desc; /**< RX and TX descriptors per queue, 64 to 4096; default 1024, but 256 if a
+			       VM has a window */
 	uint32_t storm_pps; /**< flooded packets a second taken from it, 0: any; default 10000 */
 	struct airlock_origin origin;
 };
@@ -84,6 +90,7 @@ struct airlock_config {
 	struct airlock_origin pool_pages_origin;
 	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */
 	uint32_t retries; /**< further tries on a full VM ring, 0 to 64; default 4 */
+	uint32_t copy_below; /**< bytes, or AIRLOCK_COPY_BELOW_*; default AUTO */
 	bool check; /**< validate and exit */
 
 	uint16_t nb_uplinks;

@@ -18,6 +18,10 @@
 	(mac)->addr_bytes[0], (mac)->addr_bytes[1], (mac)->addr_bytes[2], (mac)->addr_bytes[3], \
 		(mac)->addr_bytes[4], (mac)->addr_bytes[5]
 
+/* Descriptors of a port's queue. */
+#define DESC_DEFAULT	    1024
+#define DESC_DEFAULT_WINDOW 256
+
 static bool
 is_set(struct config_where where)
 {
@@ -102,7 +106,28 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 				strlen(config->run_dir) + strlen("/.sock") + strlen(vm->name),
 				sizeof(vm->socket) - 1);
 	}
+	len = snprintf(vm->window, sizeof(vm->window), "%.*s/%s.window", (int)sizeof(vm->window),
+		config->run_dir, vm->name);
+	if (vm->deliver != AIRLOCK_DELIVER_COPY && len >= (int)sizeof(vm->window))
+		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DELIVER),
+			"window socket <run-dir>/%s.window of %d bytes, expected at most %zu",
+			vm->name, len, sizeof(vm->window) - 1);
 	return resolve_uplink(draft, vm_idx);
+}
+
+/* A port that holds fewer frames leaves more of its partition for VMs with a window. */
+static void
+complete_uplinks(struct config_draft *draft)
+{
+	struct airlock_config *config = draft->config;
+	uint16_t nb_desc = DESC_DEFAULT;
+
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (config->vms[i].deliver != AIRLOCK_DELIVER_COPY)
+			nb_desc = DESC_DEFAULT_WINDOW;
+	for (uint16_t i = 0; i < config->nb_uplinks; i++)
+		if (!is_set(draft->uplinks[i].key[CONFIG_KEY_UPLINK_DESC]))
+			config->uplinks[i].nb_desc = nb_desc;
 }
 
 /* Is *b*, the later one, too like *a*? */
@@ -141,6 +166,7 @@ config_check(struct config_draft *draft)
 	for (uint16_t i = 0; i < config->nb_vms; i++)
 		if (complete_vm(draft, i) < 0)
 			return -EINVAL;
+	complete_uplinks(draft);
 	for (uint16_t b = 1; b < config->nb_vms; b++)
 		for (uint16_t a = 0; a < b; a++)
 			if (check_pair(draft, a, b) < 0)

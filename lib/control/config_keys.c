@@ -92,6 +92,19 @@ const struct config_key config_keys[] = {
 			.initial = "4",
 			.help = "further tries on a VM's full ring before a drop",
 		},
+	[CONFIG_KEY_COPY_BELOW] =
+		{
+			.name = "copy-below",
+			.flag = "--copy-below",
+			AIRLOCK_FIELD(copy_below),
+			.type = CONFIG_BYTES,
+			.min = 0,
+			.max = 65535,
+			.words = {"auto", "always", "never"},
+			.arg = "BYTES|auto|always|never",
+			.initial = "auto",
+			.help = "with deliver=auto, shorter packets are copied, others remapped",
+		},
 	[CONFIG_KEY_CHECK] =
 		{
 			.name = "check",
@@ -168,7 +181,7 @@ const struct config_key config_keys[] = {
 			.min = 64,
 			.max = 4096,
 			.arg = "N",
-			.initial = "1024",
+			.initial_note = "1024, or 256 if a VM has a window",
 			.help = "descriptors of each RX and TX queue",
 		},
 	[CONFIG_KEY_UPLINK_STORM] =
@@ -283,6 +296,37 @@ const struct config_key config_keys[] = {
 			.initial = "10000",
 			.help = "flooded packets a second it may send; 0: any",
 		},
+	[CONFIG_KEY_VM_DELIVER] =
+		{
+			.name = "deliver",
+			VM_FIELD(deliver),
+			.type = CONFIG_CHOICE,
+			.words = {"copy", "auto", "remap"},
+			.arg = "copy|auto|remap",
+			.initial = "copy",
+			.help = "how it gets packets; auto, remap: it has a window",
+		},
+	[CONFIG_KEY_VM_QUOTA] =
+		{
+			.name = "quota",
+			VM_FIELD(quota_pages),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = 16777216,
+			.arg = "PAGES",
+			.initial = "0",
+			.help = "pages of the pool it may hold; 0: a fair share",
+		},
+	[CONFIG_KEY_VM_STRAY] =
+		{
+			.name = "stray",
+			VM_FIELD(stray),
+			.type = CONFIG_CHOICE,
+			.words = {"stall", "kill"},
+			.arg = "stall|kill",
+			.initial = "stall",
+			.help = "what becomes of a guest that touches a hidden page",
+		},
 };
 static_assert(RTE_DIM(config_keys) == CONFIG_KEY_MAX, "every key has its row");
 
@@ -295,15 +339,34 @@ config_key_find(enum config_scope scope, const char *name)
 	return CONFIG_KEY_MAX;
 }
 
+/* "a, b or c" */
+static void
+list_words(const struct config_key *key, char *text, size_t size)
+{
+	size_t len = 0;
+
+	for (unsigned int i = 0; key->words[i] != NULL && len < size; i++) {
+		const char *before = i == 0 ? "" : key->words[i + 1] == NULL ? " or " : ", ";
+
+		len += snprintf(text + len, size - len, "%s%s", before, key->words[i]);
+	}
+}
+
 const char *
 config_key_expected(const struct config_key *key, char *text, size_t size)
 {
+	size_t len;
+
 	switch (key->type) {
 	case CONFIG_NUMBER:
 		snprintf(text, size, "a number from %u to %u", key->min, key->max);
 		break;
 	case CONFIG_CHOICE:
-		snprintf(text, size, "%s or %s", key->words[0], key->words[1]);
+		list_words(key, text, size);
+		break;
+	case CONFIG_BYTES:
+		len = snprintf(text, size, "a number from %u to %u, ", key->min, key->max);
+		list_words(key, text + len, size - len);
 		break;
 	case CONFIG_MAC:
 		snprintf(text, size, "a unicast MAC address such as 52:54:00:00:00:01");

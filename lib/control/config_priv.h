@@ -31,7 +31,8 @@ enum config_scope {
 /** How the text of a value is read, and what it is stored as. */
 enum config_type {
 	CONFIG_NUMBER, /**< uint16_t or uint32_t, from min to max */
-	CONFIG_CHOICE, /**< bool: words[0] is false, words[1] is true */
+	CONFIG_CHOICE, /**< bool or an enumeration: the number of the word in words[] */
+	CONFIG_BYTES, /**< uint32_t, from min to max, or a word: UINT32_MAX less its number */
 	CONFIG_MAC, /**< struct rte_ether_addr */
 	CONFIG_NAME, /**< char[AIRLOCK_NAME_MAX] */
 	CONFIG_PATH, /**< char[size] */
@@ -47,6 +48,7 @@ enum config_key_id {
 	CONFIG_KEY_POOL_FILE,
 	CONFIG_KEY_STATS,
 	CONFIG_KEY_RETRIES,
+	CONFIG_KEY_COPY_BELOW,
 	CONFIG_KEY_CHECK,
 	CONFIG_KEY_HELP,
 	CONFIG_KEY_VERSION,
@@ -66,6 +68,9 @@ enum config_key_id {
 	CONFIG_KEY_VM_UPLINK,
 	CONFIG_KEY_VM_ANTISPOOF,
 	CONFIG_KEY_VM_STORM,
+	CONFIG_KEY_VM_DELIVER,
+	CONFIG_KEY_VM_QUOTA,
+	CONFIG_KEY_VM_STRAY,
 	CONFIG_KEY_MAX,
 };
 
@@ -79,7 +84,7 @@ struct config_key {
 	bool required;
 	uint32_t min; /**< numbers */
 	uint32_t max;
-	const char *words[2]; /**< choices */
+	const char *words[4]; /**< choices, NULL behind the last */
 	size_t offset; /**< of the value in the scope's structure */
 	size_t size; /**< of the value */
 	const char *initial; /**< default, as a user would write it; NULL: see initial_note */

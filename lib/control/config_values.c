@@ -52,15 +52,39 @@ store_number(const struct config_key *key, void *field, const char *text)
 	return 0;
 }
 
+/* The number of a word, or -EINVAL. */
 static int
-store_choice(const struct config_key *key, bool *field, const char *text)
+find_word(const struct config_key *key, const char *text)
 {
-	for (unsigned int i = 0; i < RTE_DIM(key->words); i++)
-		if (strcmp(text, key->words[i]) == 0) {
-			*field = i;
-			return 0;
-		}
+	for (unsigned int i = 0; i < RTE_DIM(key->words) && key->words[i] != NULL; i++)
+		if (strcmp(text, key->words[i]) == 0)
+			return i;
 	return -EINVAL;
+}
+
+static int
+store_choice(const struct config_key *key, void *field, const char *text)
+{
+	int word = find_word(key, text);
+
+	if (word < 0)
+		return -EINVAL;
+	if (key->size == sizeof(bool))
+		*(bool *)field = word;
+	else
+		*(unsigned int *)field = word;
+	return 0;
+}
+
+static int
+store_bytes(const struct config_key *key, uint32_t *field, const char *text)
+{
+	int word = find_word(key, text);
+
+	if (word < 0)
+		return config_number(text, key->min, key->max, field);
+	*field = UINT32_MAX - word;
+	return 0;
 }
 
 static int
@@ -133,6 +157,8 @@ config_value_store(const struct config_key *key, void *object, const char *text)
 		return store_number(key, field, text);
 	case CONFIG_CHOICE:
 		return store_choice(key, field, text);
+	case CONFIG_BYTES:
+		return store_bytes(key, field, text);
 	case CONFIG_MAC:
 		return store_mac(field, text);
 	case CONFIG_NAME:

@@ -74,6 +74,26 @@ print_vms(struct airlock_pipeline *pl, FILE *out, struct airlock_drops_value *su
 		fprintf(out, "        (%u more VMs that never connected)\n", nb_silent);
 }
 
+static void
+print_windows(struct airlock_pipeline *pl, FILE *out)
+{
+	struct airlock_pipeline_vm_stats stats;
+
+	for (int id = 0; (id = airlock_pipeline_next_vm(pl, id)) >= 0; id++) {
+		if (airlock_pipeline_vm_stats(pl, id, &stats) < 0 ||
+			stats.deliver == AIRLOCK_DELIVER_COPY)
+			continue;
+		fprintf(out,
+			"window  %-16s %-5s remapped %" PRIu64 " copied %" PRIu64
+			" frames held %u of %u, per run %.1f\n",
+			stats.name, stats.window.up ? "up" : "down", stats.window.remapped.packets,
+			stats.window.copied.packets, stats.window.table.held, stats.window.quota,
+			stats.window.table.map_calls != 0
+				? (double)stats.window.table.mapped / stats.window.table.map_calls
+				: 0.0);
+	}
+}
+
 /* What no uplink's and no VM's counters hold. */
 static void
 add_lcore_drops(struct airlock_pipeline *pl, struct airlock_drops_value *sum)
@@ -141,6 +161,7 @@ airlock_table_print(struct airlock_pipeline *pl, FILE *out)
 		"in packets", "in bytes", "out packets", "out bytes", "drops");
 	print_uplinks(pl, out, &sum);
 	print_vms(pl, out, &sum);
+	print_windows(pl, out);
 	add_lcore_drops(pl, &sum);
 	print_drops(out, &sum);
 	print_pages(pl, out);

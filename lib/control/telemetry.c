@@ -138,6 +138,80 @@ add_queue(struct rte_tel_data *dict, const struct airlock_pipeline_vm_stats *sta
 	rte_tel_data_add_dict_container(dict, key, inner, 0);
 }
 
+static uint64_t
+tsc_to_ns(uint64_t tsc)
+{
+	return tsc * 1e9 / rte_get_tsc_hz();
+}
+
+static void
+add_thresholds(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
+{
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+
+	if (inner == NULL)
+		return;
+	rte_tel_data_start_array(inner, AIRLOCK_COMPAT_TEL_UINT);
+	for (unsigned int i = 0; i < AIRLOCK_REMAP_RUNS; i++)
+		airlock_compat_tel_array_uint(inner, window->copy_below[i]);
+	rte_tel_data_add_dict_container(dict, "copy_below", inner, 0);
+}
+
+static void
+add_refused(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
+{
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+
+	if (inner == NULL)
+		return;
+	rte_tel_data_start_dict(inner);
+	for (unsigned int i = 0; i < AIRLOCK_RXRING_REFUSALS; i++) {
+		if (window->refused[i] != 0)
+			airlock_compat_tel_dict_uint(
+				inner, airlock_rxring_refusal_name(i), window->refused[i]);
+	}
+	rte_tel_data_add_dict_container(dict, "refused", inner, 0);
+}
+
+static void
+add_window(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
+{
+	const struct airlock_dmatable_stats *table = &window->table;
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+
+	if (inner == NULL)
+		return;
+	rte_tel_data_start_dict(inner);
+	rte_tel_data_add_dict_string(inner, "state", window->up ? "up" : "down");
+	airlock_compat_tel_dict_uint(inner, "pid", table->pid);
+	airlock_compat_tel_dict_uint(inner, "windows", table->nb_windows);
+	airlock_compat_tel_dict_uint(inner, "agents_refused", table->refused);
+	airlock_compat_tel_dict_uint(inner, "quota", window->quota);
+	airlock_compat_tel_dict_uint(inner, "held", table->held);
+	airlock_compat_tel_dict_uint(inner, "quarantined", table->quarantined);
+	add_thresholds(inner, window);
+	add_flow(inner, "remapped", &window->remapped);
+	add_flow(inner, "copied", &window->copied);
+	airlock_compat_tel_dict_uint(inner, "timed_copies", window->timed.packets);
+	airlock_compat_tel_dict_uint(inner, "copy_ns", tsc_to_ns(window->copy_tsc));
+	airlock_compat_tel_dict_uint(inner, "renewed", window->renewed);
+	airlock_compat_tel_dict_uint(inner, "scrubbed_bytes", window->scrubbed_bytes);
+	airlock_compat_tel_dict_uint(inner, "scrub_ns", tsc_to_ns(window->scrub_tsc));
+	airlock_compat_tel_dict_uint(inner, "interrupts", window->interrupts);
+	airlock_compat_tel_dict_uint(inner, "over_quota", window->over_quota);
+	airlock_compat_tel_dict_uint(inner, "mapped", table->mapped);
+	airlock_compat_tel_dict_uint(inner, "map_calls", table->map_calls);
+	airlock_compat_tel_dict_uint(inner, "map_ns", tsc_to_ns(table->map_tsc));
+	airlock_compat_tel_dict_uint(inner, "map_errors", table->map_errors);
+	airlock_compat_tel_dict_uint(inner, "unmapped", table->unmapped);
+	airlock_compat_tel_dict_uint(inner, "unmap_runs", table->unmap_runs);
+	airlock_compat_tel_dict_uint(inner, "unmap_requests", table->unmap_requests);
+	airlock_compat_tel_dict_uint(inner, "unmap_ns", table->unmap_ns);
+	airlock_compat_tel_dict_uint(inner, "strays", table->strays);
+	add_refused(inner, window);
+	rte_tel_data_add_dict_container(dict, "window", inner, 0);
+}
+
 static int
 answer_vm(const char *params, struct rte_tel_data *dict)
 {
@@ -163,6 +237,9 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 	add_flow(dict, "taken", &stats.taken);
 	add_drops(dict, "rx_drops", &stats.rx_drops);
 	add_drops(dict, "tx_drops", &stats.tx_drops);
+	rte_tel_data_add_dict_string(dict, "deliver", airlock_deliver_name(stats.deliver));
+	if (stats.deliver != AIRLOCK_DELIVER_COPY)
+		add_window(dict, &stats.window);
 	for (uint16_t q = 0; q < stats.nb_queues; q++)
 		add_queue(dict, &stats, q);
 	return 0;
@@ -261,6 +338,30 @@ answer_lcores(const char *params, struct rte_tel_data *data)
 }
 
 static int
+answer_verify(const char *params, struct rte_tel_data *dict)
+{
+	struct airlock_pipeline_verdict verdict;
+	int ret = airlock_pipeline_verify(pipeline, &verdict);
+
+	rte_tel_data_start_dict(dict);
+	rte_tel_data_add_dict_string(dict, "verdict",
+		ret == 0		  ? "clean"
+			: ret == -EBADMSG ? "differs"
+					  : "a page table may not be read");
+	rte_tel_data_add_dict_string(dict, "pool_agrees", verdict.pool_agrees ? "yes" : "no");
+	airlock_compat_tel_dict_uint(dict, "violations", verdict.pool.violations);
+	airlock_compat_tel_dict_uint(dict, "windows", verdict.nb_windows);
+	airlock_compat_tel_dict_uint(dict, "wrong_pages", verdict.nb_wrong);
+	if (verdict.vm[0] == '\0')
+		return 0;
+	rte_tel_data_add_dict_string(dict, "vm", verdict.vm);
+	airlock_compat_tel_dict_uint(dict, "page", verdict.fault.page);
+	rte_tel_data_add_dict_string(dict, "state", airlock_page_state_name(verdict.fault.state));
+	rte_tel_data_add_dict_string(dict, "present", verdict.fault.present ? "yes" : "no");
+	return 0;
+}
+
+static int
 answer_balance(const char *params, struct rte_tel_data *dict)
 {
 	struct airlock_pipeline_balance balance;
@@ -287,6 +388,9 @@ static const struct command {
 	{"/airlock/vm", answer_vm,
 		"A VM: state, features, packets, drops by reason. Parameters: name"},
 	{"/airlock/pages", answer_pages, "Pages of the pool by state"},
+	{"/airlock/pages/verify", answer_verify,
+		"Pool and windows against mempools and the VMMs' page tables: the first "
+		"difference"},
 	{"/airlock/lcores", answer_lcores,
 		"Lcores; of one: stages, cycles per packet, bursts by size. Parameters: lcore "
 		"(optional)"},

@@ -89,7 +89,7 @@ struct airlock_dmatable_stats {
 	uint64_t unmapped; /**< frames, ever */
 	uint64_t unmap_runs;
 	uint64_t unmap_requests;
-	uint64_t unmap_tsc; /**< cycles from request to answer, summed over requests */
+	uint64_t unmap_ns; /**< that it took the VMM, by its agent's word */
 	uint64_t nb_windows; /**< times that an agent handed over a window */
 	uint64_t refused; /**< agents turned away */
 	uint64_t strays; /**< faults on frames that are not the VM's */

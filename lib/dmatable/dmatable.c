@@ -314,7 +314,7 @@ airlock_dmatable_stats(const struct airlock_dmatable *table, struct airlock_dmat
 		.unmapped = airlock_count_get(&counters->unmapped),
 		.unmap_runs = airlock_count_get(&counters->unmap_runs),
 		.unmap_requests = airlock_count_get(&counters->unmap_requests),
-		.unmap_tsc = airlock_count_get(&counters->unmap_tsc),
+		.unmap_ns = airlock_count_get(&counters->unmap_ns),
 		.nb_windows = airlock_count_get(&counters->nb_windows),
 		.refused = airlock_count_get(&counters->refused),
 		.strays = airlock_count_get(&counters->strays),

@@ -61,7 +61,6 @@ TAILQ_HEAD(window_list, window);
 /* An UNMAP that has no answer yet. */
 struct request {
 	STAILQ_ENTRY(request) next;
-	uint64_t sent_tsc;
 	uint32_t nb_frames;
 	bool sent;
 	struct airlock_window_unmap msg; /* and its runs */
@@ -83,7 +82,7 @@ struct thread_counters {
 	_Atomic uint64_t unmapped;
 	_Atomic uint64_t unmap_runs;
 	_Atomic uint64_t unmap_requests;
-	_Atomic uint64_t unmap_tsc;
+	_Atomic uint64_t unmap_ns;
 	_Atomic uint64_t nb_windows;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t strays;

@@ -38,7 +38,7 @@
 
 #include "dmatable_priv.h"
 
-#define NS_PER_S	INT64_C(1000000000)
+#define SECOND_NS	INT64_C(1000000000)
 #define MIN_LOOK_NS	INT64_C(50000)
 #define MAX_LOOK_NS	INT64_C(1000000)
 #define QUARANTINE_NS	INT64_C(100000000)
@@ -86,7 +86,7 @@ now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+	return ts.tv_sec * SECOND_NS + ts.tv_nsec;
 }
 
 int
@@ -249,7 +249,7 @@ thread_main(void *arg)
 		int64_t due_ns = look();
 		int64_t wait_ns = RTE_MAX(due_ns - now_ns(), INT64_C(0));
 		struct timespec timeout = {
-			.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
+			.tv_sec = wait_ns / SECOND_NS, .tv_nsec = wait_ns % SECOND_NS};
 		int n = epoll_pwait2(thread.epoll_fd, events, RTE_DIM(events),
 			due_ns == INT64_MAX ? NULL : &timeout, NULL);
 

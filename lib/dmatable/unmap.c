@@ -81,7 +81,6 @@ request_send(struct airlock_dmatable *table, struct request *request)
 {
 	int ret;
 
-	request->sent_tsc = rte_rdtsc();
 	ret = agent_send(table, &request->msg, request->msg.head.bytes);
 	if (ret == -EAGAIN || ret == -ENOBUFS || ret == -ENOMEM) {
 		if (!table->socket_full)
@@ -172,7 +171,7 @@ unmap_give_back(struct airlock_page_table *pages, const struct airlock_run *run)
 }
 
 static void
-request_finish(struct airlock_dmatable *table, const struct request *request)
+request_finish(struct airlock_dmatable *table, const struct request *request, uint32_t ns)
 {
 	uint32_t page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT;
 
@@ -186,7 +185,7 @@ request_finish(struct airlock_dmatable *table, const struct request *request)
 	}
 	airlock_count(&table->counters.unmapped, request->nb_frames);
 	airlock_count(&table->counters.returned, request->nb_frames);
-	airlock_count(&table->counters.unmap_tsc, rte_rdtsc() - request->sent_tsc);
+	airlock_count(&table->counters.unmap_ns, ns);
 }
 
 int
@@ -199,7 +198,7 @@ unmap_answer(struct airlock_dmatable *table, const struct airlock_window_unmappe
 		return -EPROTO;
 	STAILQ_REMOVE_HEAD(&table->requests, next);
 	table->nb_requests--;
-	request_finish(table, request);
+	request_finish(table, request, answer->ns);
 	free(request);
 	waiting_count(table);
 	return 0;

@@ -7,7 +7,7 @@
 
 /**
  * @file
- * Gives packets to a VM: makes them fit the guest, copies them, counts what became of each.
+ * Gives packets to a VM: makes them fit the guest, copies or remaps them, counts what became of each.
  *
  * Thread rule: a context belongs to one lcore; that lcore owns the RX rings it hands off to.
  */
@@ -18,12 +18,20 @@
 
 #include <airlock_vnic.h>
 
+#include "airlock_remap.h"
+
 /** Packets in one hand-off at most. */
 #define AIRLOCK_HANDOFF_MAX_BURST 64
 /** Further tries on a full ring at most. */
 #define AIRLOCK_HANDOFF_MAX_RETRIES 64
 
 struct airlock_offload;
+
+/** Whom packets are given to. */
+struct airlock_receiver {
+	struct airlock_vnic *vnic;
+	struct airlock_remap *remap; /**< NULL: the VM has no window */
+};
 
 /** How an lcore hands off. */
 struct airlock_handoff {
@@ -41,7 +49,7 @@ struct airlock_handoff {
  * @param mbufs     n packets, which this consumes; nobody else may hold them
  * @param n         1 to AIRLOCK_HANDOFF_MAX_BURST
  */
-void airlock_handoff_burst(struct airlock_handoff *handoff, struct airlock_vnic *vnic,
+void airlock_handoff_burst(struct airlock_handoff *handoff, const struct airlock_receiver *to,
 	uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
 
 /**
@@ -49,8 +57,11 @@ void airlock_handoff_burst(struct airlock_handoff *handoff, struct airlock_vnic 
  *
  * @param m  stays the caller's; it must ask for no offload, so that it fits every guest
  */
-void airlock_handoff_copy(struct airlock_handoff *handoff, struct airlock_vnic *vnic,
+void airlock_handoff_copy(struct airlock_handoff *handoff, const struct airlock_receiver *to,
 	uint16_t queue_id, struct rte_mbuf *m);
+
+/** See what a VM with a window has given back, if no packets come for it. Now and then. */
+void airlock_handoff_poll(struct airlock_remap *remap, uint16_t queue_id);
 
 /**
  * Free packets that the caller owns; a burst of single frames costs one call to the mempool.

@@ -3,8 +3,9 @@
  */
 
 /*
- * The hand-off, by copy. It stands between the pipeline, which knows which VM a packet is for, and
- * the virtual NIC, which knows how to put it into a ring.
+ * The hand-off. It stands between the pipeline, which knows which VM a packet is for, and the virtual
+ * NIC, which knows how to put it into a ring. A VM with a window is served by remap_burst.c; here is
+ * the delivery by copy to all others.
  *
  * A ring that is full is tried again a bounded number of times, because the guest may be emptying
  * it right now; then the rest is dropped, so that a slow guest holds up nobody. A packet that is
@@ -19,7 +20,7 @@
 
 #include <airlock_offload.h>
 
-#include "airlock_handoff.h"
+#include "remap_priv.h"
 
 /* Every guest posts buffers that hold this much: an untagged frame at the standard MTU. */
 #define ALWAYS_FITS_BYTES 1514
@@ -91,17 +92,30 @@ copy_burst(const struct airlock_handoff *handoff, struct airlock_vnic *vnic, uin
 	airlock_drop_count(&rx->drops, reason, n);
 }
 
+/* Consumes all. */
+static void
+give(struct airlock_handoff *handoff, const struct airlock_receiver *to, uint16_t queue_id,
+	struct rte_mbuf **mbufs, uint16_t n)
+{
+	if (to->remap != NULL) {
+		remap_burst(handoff, to->remap, queue_id, mbufs, n);
+		return;
+	}
+	copy_burst(handoff, to->vnic, queue_id, mbufs, n);
+	airlock_handoff_free(to->vnic->frames, mbufs, n);
+}
+
 /* One packet that asks for what the guest cannot do. */
 static void
-hand_off_misfit(struct airlock_handoff *handoff, struct airlock_vnic *vnic, uint16_t queue_id,
-	struct rte_mbuf *m, uint32_t caps)
+hand_off_misfit(struct airlock_handoff *handoff, const struct airlock_receiver *to,
+	uint16_t queue_id, struct rte_mbuf *m, uint32_t caps)
 {
 	struct rte_mbuf *parts[AIRLOCK_OFFLOAD_MAX_SEGMENTS];
 	int nb_parts;
 
 	nb_parts = airlock_offload_fit(handoff->offload, m, caps, parts, RTE_DIM(parts));
 	if (nb_parts < 0) {
-		airlock_drop_count(&vnic->rx[queue_id].drops,
+		airlock_drop_count(&to->vnic->rx[queue_id].drops,
 			nb_parts == -ENOMEM ? AIRLOCK_DROP_NO_PAGE : AIRLOCK_DROP_BAD_OFFLOAD, 1);
 		rte_pktmbuf_free(m);
 		return;
@@ -111,9 +125,8 @@ hand_off_misfit(struct airlock_handoff *handoff, struct airlock_vnic *vnic, uint
 		airlock_count(&handoff->parts, nb_parts);
 	}
 	for (int i = 0; i < nb_parts; i += AIRLOCK_HANDOFF_MAX_BURST)
-		copy_burst(handoff, vnic, queue_id, &parts[i],
+		give(handoff, to, queue_id, &parts[i],
 			RTE_MIN(nb_parts - i, AIRLOCK_HANDOFF_MAX_BURST));
-	rte_pktmbuf_free_bulk(parts, nb_parts);
 }
 
 static bool
@@ -127,34 +140,34 @@ all_fit(struct rte_mbuf *const *mbufs, uint16_t n, uint32_t caps)
 }
 
 void
-airlock_handoff_burst(struct airlock_handoff *handoff, struct airlock_vnic *vnic, uint16_t queue_id,
-	struct rte_mbuf **mbufs, uint16_t n)
+airlock_handoff_burst(struct airlock_handoff *handoff, const struct airlock_receiver *to,
+	uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
 {
-	uint32_t caps = airlock_vnic_caps(vnic);
+	uint32_t caps = airlock_vnic_caps(to->vnic);
 	uint16_t first = 0;
 
 	if (likely(all_fit(mbufs, n, caps))) {
-		copy_burst(handoff, vnic, queue_id, mbufs, n);
-		airlock_handoff_free(vnic->frames, mbufs, n);
+		give(handoff, to, queue_id, mbufs, n);
 		return;
 	}
 	/* Runs that fit go as bursts, a misfit alone: the order stays. */
 	for (uint16_t i = 0; i <= n; i++) {
 		if (i < n && airlock_offload_fits(mbufs[i], caps))
 			continue;
-		if (i > first) {
-			copy_burst(handoff, vnic, queue_id, &mbufs[first], i - first);
-			airlock_handoff_free(vnic->frames, &mbufs[first], i - first);
-		}
+		if (i > first)
+			give(handoff, to, queue_id, &mbufs[first], i - first);
 		if (i < n)
-			hand_off_misfit(handoff, vnic, queue_id, mbufs[i], caps);
+			hand_off_misfit(handoff, to, queue_id, mbufs[i], caps);
 		first = i + 1;
 	}
 }
 
 void
-airlock_handoff_copy(struct airlock_handoff *handoff, struct airlock_vnic *vnic, uint16_t queue_id,
-	struct rte_mbuf *m)
+airlock_handoff_copy(struct airlock_handoff *handoff, const struct airlock_receiver *to,
+	uint16_t queue_id, struct rte_mbuf *m)
 {
-	copy_burst(handoff, vnic, queue_id, &m, 1);
+	if (to->remap != NULL)
+		remap_copy(handoff, to->remap, queue_id, m);
+	else
+		copy_burst(handoff, to->vnic, queue_id, &m, 1);
 }

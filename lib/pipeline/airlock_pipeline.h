@@ -23,6 +23,7 @@
 #include <rte_ether.h>
 
 #include <airlock_fdb.h>
+#include <airlock_handoff.h>
 #include <airlock_page.h>
 #include <airlock_pool.h>
 #include <airlock_stats.h>
@@ -58,6 +59,9 @@ struct airlock_pipeline_conf {
 	const unsigned int *lcore_ids; /**< EAL lcores that run stages */
 	uint16_t nb_lcores; /**< 1 to AIRLOCK_PIPELINE_MAX_LCORES */
 	uint32_t retries; /**< further tries on a full VM ring */
+	/** Shortest packet that VMs with a window get by remap: bytes, or an AIRLOCK_COPY_BELOW_*. */
+	uint32_t copy_below;
+	const struct airlock_cost *cost; /**< of this host, copied; NULL: no VM has a window */
 };
 
 struct airlock_pipeline_uplink {
@@ -77,8 +81,11 @@ struct airlock_pipeline_vm {
 	uint16_t vlan_id; /**< 0: untagged */
 	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
 	bool antispoof;
-	bool window; /**< it may get a window (airlock_vnic.h) */
 	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
+	enum airlock_deliver deliver; /**< other than COPY: the VM has a window */
+	const char *window; /**< socket of the window; NULL without one */
+	uint32_t quota_pages; /**< that it may hold; 0: a fair share */
+	enum airlock_stray stray; /**< what becomes of a guest that touches a hidden page */
 };
 
 /** A stage's queues: of all objects, of one, or one queue. */
@@ -101,6 +108,8 @@ struct airlock_pipeline_vm_stats {
 	bool up;
 	uint64_t features;
 	uint64_t nb_connects;
+	enum airlock_deliver deliver;
+	struct airlock_remap_stats window; /**< all zeroes without a window */
 	struct airlock_flow_value delivered; /**< into the VM */
 	struct airlock_flow_value taken; /**< out of the VM */
 	struct airlock_drops_value rx_drops; /**< of packets for the VM */
@@ -185,7 +194,7 @@ int airlock_pipeline_add_uplink(
  * Add a VM, at any time. Nobody can connect before airlock_pipeline_start().
  *
  * @return its identifier, 0 to AIRLOCK_FDB_MAX_VMS - 1; -EEXIST (MAC in the domain, or socket),
- *         -ENOSPC, -ENOMEM, -EINVAL, or what airlock_vnic_start() said
+ *         -ENOSPC, -ENOMEM, -EINVAL, or what airlock_vnic_start() or airlock_dmatable_start() said
  */
 int airlock_pipeline_add_vm(
 	struct airlock_pipeline *pipeline, const struct airlock_pipeline_vm *conf);
@@ -217,7 +226,7 @@ int airlock_pipeline_start(struct airlock_pipeline *pipeline);
  */
 void airlock_pipeline_stop(struct airlock_pipeline *pipeline);
 
-/** Look at the links; a control thread, about once a second. */
+/** Look at the links, correct the thresholds of remap; a control thread, about once a second. */
 void airlock_pipeline_poll(struct airlock_pipeline *pipeline);
 
 /** Number of uplinks; identifiers are 0 to that. */
@@ -255,6 +264,29 @@ void airlock_pipeline_lcore_stats(struct airlock_pipeline *pipeline, uint16_t lc
  */
 int airlock_pipeline_balance(
 	struct airlock_pipeline *pipeline, struct airlock_pipeline_balance *balance);
+
+/** What airlock_pipeline_verify() found. */
+struct airlock_pipeline_verdict {
+	struct airlock_pool_report pool;
+	bool pool_agrees;
+	uint32_t nb_windows; /**< that were looked at */
+	uint32_t nb_wrong; /**< pages that differ, over all windows */
+	char vm[AIRLOCK_VNIC_NAME_MAX]; /**< whose window differs first; empty: none */
+	struct airlock_dmatable_fault fault; /**< the first page there */
+};
+
+/**
+ * Hold the pool's table against its mempools, and each window against its VMM's page table.
+ *
+ * While the lcores run, only the windows are exact (airlock_dmatable_verify()).
+ *
+ * @return 0; -EBADMSG: something differs; -EACCES: a VMM's page table may not be read
+ */
+int airlock_pipeline_verify(
+	struct airlock_pipeline *pipeline, struct airlock_pipeline_verdict *verdict);
+
+/** Name of a way to deliver: "auto". */
+const char *airlock_deliver_name(enum airlock_deliver deliver);
 
 /** Name of a stage: "rx". */
 const char *airlock_stage_name(enum airlock_stage stage);

@@ -31,7 +31,7 @@ deliver_to_queue(
 	};
 
 	if (likely(owner == lc->idx)) {
-		airlock_handoff_burst(&lc->handoff, vm->vnic, queue_id, mbufs, n);
+		airlock_handoff_burst(&lc->handoff, &vm->to, queue_id, mbufs, n);
 		return;
 	}
 	sent = send_to_lcore(lc, owner, &target, mbufs, n);
@@ -180,7 +180,7 @@ deliver_run(struct lcore *lc, const struct target *target, struct rte_mbuf **mbu
 	if (unlikely(vm == NULL || vm->stamp != target->stamp))
 		drop(lc, &lc->orphans, AIRLOCK_DROP_VM_DOWN, mbufs, n);
 	else
-		airlock_handoff_burst(&lc->handoff, vm->vnic, target->queue_id, mbufs, n);
+		airlock_handoff_burst(&lc->handoff, &vm->to, target->queue_id, mbufs, n);
 }
 
 void

@@ -44,7 +44,7 @@ flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sour
 			continue;
 		airlock_count(&lc->handoff.parts, 1);
 		if (queue_id >= 0)
-			airlock_handoff_copy(&lc->handoff, vm->vnic, queue_id, m);
+			airlock_handoff_copy(&lc->handoff, &vm->to, queue_id, m);
 		else
 			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, 1);
 	}

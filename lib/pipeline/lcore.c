@@ -15,6 +15,9 @@
 
 #include "pipeline_priv.h"
 
+/* Rounds with work between looks at what VMs gave back. */
+#define WINDOW_POLL_ROUNDS 16
+
 static uint32_t
 poll_uplinks(struct lcore *lc, const struct plan *plan)
 {
@@ -71,12 +74,21 @@ poll_inbox(struct lcore *lc)
 	return n;
 }
 
+/* What VMs gave back without packets having come for them. */
+static void
+poll_windows(const struct plan *plan)
+{
+	for (uint16_t i = 0; i < plan->nb_windows; i++)
+		airlock_handoff_poll(plan->windows[i].remap, plan->windows[i].queue_id);
+}
+
 int
 lcore_main(void *arg)
 {
 	struct lcore *lc = arg;
 	struct rte_rcu_qsbr *qsv = lc->pipeline->qsv;
 	uint64_t start, end;
+	uint32_t rounds = 0;
 
 	rte_rcu_qsbr_thread_register(qsv, lc->idx);
 	rte_rcu_qsbr_thread_online(qsv, lc->idx);
@@ -90,6 +102,8 @@ lcore_main(void *arg)
 		moved = poll_uplinks(lc, plan);
 		moved += poll_vms(lc, plan);
 		moved += poll_inbox(lc);
+		if (moved == 0 || ++rounds % WINDOW_POLL_ROUNDS == 0)
+			poll_windows(plan);
 		rte_rcu_qsbr_quiescent(qsv, lc->idx);
 
 		end = rte_rdtsc();

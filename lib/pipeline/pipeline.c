@@ -96,6 +96,10 @@ airlock_pipeline_create(const struct airlock_pipeline_conf *conf)
 	pthread_mutex_init(&pl->lock, NULL);
 	pl->pool = conf->pool;
 	pl->nb_lcores = conf->nb_lcores;
+	pl->copy_below = conf->copy_below;
+	pl->has_cost = conf->cost != NULL;
+	if (pl->has_cost)
+		pl->cost = *conf->cost;
 	pl->target_offset = rte_mbuf_dynfield_register(&target_field);
 	if (pl->target_offset < 0 || rcu_create(pl) < 0)
 		goto destroy;
@@ -168,6 +172,7 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 	if (port == NULL)
 		return -ENOMEM;
 	port->id = pl->nb_ports;
+	port->nb_desc = conf->nb_desc;
 	port->blocks = rte_zmalloc(
 		"airlock_port", pl->nb_lcores * sizeof(*port->blocks), RTE_CACHE_LINE_SIZE);
 	if (port->blocks == NULL) {
@@ -182,6 +187,7 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 		goto free_port;
 	}
 	pl->ports[pl->nb_ports++] = port;
+	vm_window_share_quotas(pl);
 	return port->id;
 
 free_port:
@@ -244,12 +250,13 @@ static int
 vms_start(struct airlock_pipeline *pl)
 {
 	for (int id = 0; (id = airlock_pipeline_next_vm(pl, id)) >= 0; id++) {
-		struct airlock_vnic *vnic = vm_get(pl, id)->vnic;
-		int ret = airlock_vnic_start(vnic);
+		struct vm *vm = vm_get(pl, id);
+		int ret = vm_start(vm);
 
 		if (ret < 0) {
-			PIPELINE_LOG(ERR, "vm %s: cannot open socket %s: %s\n", vnic->name,
-				vnic->path, rte_strerror(-ret));
+			PIPELINE_LOG(ERR, "vm %s: cannot open socket %s%s: %s\n", vm->vnic->name,
+				vm->vnic->path, vm->table != NULL ? ", or its window's" : "",
+				rte_strerror(-ret));
 			return ret;
 		}
 	}
@@ -329,4 +336,14 @@ airlock_pipeline_poll(struct airlock_pipeline *pl)
 {
 	for (uint16_t i = 0; i < pl->nb_ports; i++)
 		airlock_uplink_poll(pl->ports[i]->uplink);
+	pthread_mutex_lock(&pl->lock);
+	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
+		const struct vm *vm = vm_get(pl, i);
+
+		if (vm == NULL || vm->to.remap == NULL)
+			continue;
+		airlock_vnic_poll(vm->vnic);
+		airlock_remap_correct(vm->to.remap);
+	}
+	pthread_mutex_unlock(&pl->lock);
 }

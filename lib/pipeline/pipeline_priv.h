@@ -6,8 +6,8 @@
 #define AIRLOCK_PIPELINE_PRIV_H
 
 /*
- * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), plan.c (who runs
- * what), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
+ * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c (their
+ * windows), plan.c (who runs what), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
  * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore).
  */
 
@@ -52,6 +52,10 @@ struct vm {
 	uint64_t mac_word; /* as in a key of the forwarding database, without the domain */
 	struct rte_ether_addr mac;
 	struct airlock_vnic *vnic;
+	struct airlock_receiver to; /* vnic, and with a window remap */
+	struct airlock_dmatable *table; /* NULL: no window */
+	uint32_t quota_frames; /* 0: a fair share */
+	pthread_mutex_t window_lock; /* of control threads: window and device come and go */
 	struct airlock_pipeline *pipeline;
 	uint16_t handoff_lcore[AIRLOCK_VNIC_MAX_QUEUES];
 	uint16_t tx_lcore[AIRLOCK_VNIC_MAX_QUEUES];
@@ -71,6 +75,7 @@ struct port_block {
 /* An uplink in the pipeline. Control writes all fields before the start. */
 struct port {
 	uint16_t id;
+	uint16_t nb_desc; /* of each of its rings */
 	struct airlock_uplink *uplink;
 	struct port_block *blocks; /* one an lcore */
 	uint16_t rx_lcore[AIRLOCK_UPLINK_MAX_QUEUES];
@@ -87,12 +92,19 @@ struct plan_tx {
 	uint16_t queue_id;
 };
 
+struct plan_window {
+	struct airlock_remap *remap;
+	uint16_t queue_id;
+};
+
 /* What an lcore polls. Immutable once published; control replaces and frees it. */
 struct plan {
 	uint16_t nb_rx;
 	uint16_t nb_tx;
+	uint16_t nb_windows;
 	struct plan_rx *rx;
 	struct plan_tx *tx;
+	struct plan_window *windows; /* RX rings of VMs with a window, for what they give back */
 };
 
 /* Where a packet in an lcore's inbox goes; a dynamic field of its mbuf. */
@@ -164,6 +176,9 @@ struct airlock_pipeline {
 	bool running; /* control only */
 	bool draining; /* control only: plans are empty */
 	uint16_t next_stamp; /* control only */
+	uint32_t copy_below; /* control only */
+	bool has_cost; /* control only */
+	struct airlock_cost cost; /* control only */
 	_Atomic uint64_t
 		handoff_mask; /* lcores that hand off to some VM; control adds, lcores read */
 	struct lcore *lcores[AIRLOCK_PIPELINE_MAX_LCORES];
@@ -184,6 +199,15 @@ void storm_init(struct storm *storm, uint32_t pps, uint16_t nb_queues);
 
 /* vm.c */
 void vm_event(struct airlock_vnic *vnic, bool up, void *arg);
+int vm_start(struct vm *vm);
+
+/* window.c */
+int vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf);
+void vm_window_down(struct vm *vm);
+void vm_window_stop(struct vm *vm);
+void vm_window_destroy(struct vm *vm);
+void vm_window_share_quotas(struct airlock_pipeline *pl);
+void vm_window_quiesce(void *arg);
 
 /* totals.c */
 void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats);

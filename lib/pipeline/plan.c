@@ -9,7 +9,8 @@
  * Placement: a share that names a queue, or an object with all its queues, decides. What is left
  * goes round the lcores that run the stage for all: queue q of uplink u to number u + q, queue q of
  * VM v to number v + q. So a VM with as many queues as there are lcores has one on each, and a
- * packet that comes in on one lcore goes out on the same.
+ * packet that comes in on one lcore goes out on the same. The RX ring q of a VM with a window takes
+ * frames of partition q, which come by queue q of the uplink: it goes with that, to number u + q.
  *
  * Thread rule: control threads under the pipeline's lock.
  */
@@ -49,13 +50,13 @@ lcore_round(const struct airlock_pipeline *pl, enum airlock_stage stage, uint32_
 
 static uint16_t
 lcore_of(const struct airlock_pipeline *pl, enum airlock_stage stage, uint16_t object_id,
-	uint16_t queue_id)
+	uint16_t queue_id, uint32_t turn)
 {
 	for (uint16_t i = 0; i < pl->nb_shares; i++) {
 		if (share_names(&pl->shares[i], stage, object_id, queue_id))
 			return pl->shares[i].lcore_idx;
 	}
-	return lcore_round(pl, stage, (uint32_t)object_id + queue_id);
+	return lcore_round(pl, stage, turn + queue_id);
 }
 
 static void
@@ -73,8 +74,9 @@ int
 plan_place_vm(struct airlock_pipeline *pl, struct vm *vm)
 {
 	for (uint16_t q = 0; q < vm->vnic->nb_queues; q++) {
-		vm->handoff_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_HANDOFF, vm->id, q);
-		vm->tx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_TX, vm->id, q);
+		vm->handoff_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_HANDOFF, vm->id, q,
+			vm->table != NULL ? vm->uplink_id : vm->id);
+		vm->tx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_TX, vm->id, q, vm->id);
 		if (vm->handoff_lcore[q] == NO_LCORE || vm->tx_lcore[q] == NO_LCORE) {
 			PIPELINE_LOG(ERR, "vm %s queue %u: no lcore runs %s for it\n",
 				vm->vnic->name, q,
@@ -92,7 +94,7 @@ static int
 place_port(struct airlock_pipeline *pl, struct port *port)
 {
 	for (uint16_t q = 0; q < port->uplink->nb_rxq; q++) {
-		port->rx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_RX, port->id, q);
+		port->rx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_RX, port->id, q, port->id);
 		if (port->rx_lcore[q] == NO_LCORE) {
 			PIPELINE_LOG(ERR, "uplink %u queue %u: no lcore runs rx for it\n",
 				port->uplink->port_id, q);
@@ -126,6 +128,7 @@ plan_free(struct plan *plan)
 		return;
 	free(plan->rx);
 	free(plan->tx);
+	free(plan->windows);
 	free(plan);
 }
 
@@ -157,6 +160,22 @@ plan_fill_tx(struct airlock_pipeline *pl, uint16_t lcore_idx, struct plan *plan)
 	}
 }
 
+static void
+plan_fill_windows(struct airlock_pipeline *pl, uint16_t lcore_idx, struct plan *plan)
+{
+	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
+		struct vm *vm = vm_get(pl, i);
+
+		if (vm == NULL || vm->to.remap == NULL || !airlock_vnic_is_up(vm->vnic))
+			continue;
+		for (uint16_t q = 0; q < vm->vnic->nb_queues; q++) {
+			if (vm->handoff_lcore[q] == lcore_idx)
+				plan->windows[plan->nb_windows++] =
+					(struct plan_window){vm->to.remap, q};
+		}
+	}
+}
+
 static unsigned int
 count_vm_queues(struct airlock_pipeline *pl)
 {
@@ -183,7 +202,8 @@ plan_build(struct airlock_pipeline *pl, uint16_t lcore_idx)
 		return NULL;
 	plan->rx = calloc(max_rx + 1, sizeof(*plan->rx));
 	plan->tx = calloc(max_tx + 1, sizeof(*plan->tx));
-	if (plan->rx == NULL || plan->tx == NULL) {
+	plan->windows = calloc(max_tx + 1, sizeof(*plan->windows));
+	if (plan->rx == NULL || plan->tx == NULL || plan->windows == NULL) {
 		plan_free(plan);
 		return NULL;
 	}
@@ -191,6 +211,7 @@ plan_build(struct airlock_pipeline *pl, uint16_t lcore_idx)
 		return plan;
 	plan_fill_rx(pl, lcore_idx, plan);
 	plan_fill_tx(pl, lcore_idx, plan);
+	plan_fill_windows(pl, lcore_idx, plan);
 	return plan;
 }
 

@@ -32,6 +32,18 @@ static const char *const work_names[] = {
 };
 static_assert(RTE_DIM(work_names) == AIRLOCK_WORK_MAX, "every kind of work has a name");
 
+static const char *const deliver_names[] = {
+	[AIRLOCK_DELIVER_COPY] = "copy",
+	[AIRLOCK_DELIVER_AUTO] = "auto",
+	[AIRLOCK_DELIVER_REMAP] = "remap",
+};
+
+const char *
+airlock_deliver_name(enum airlock_deliver deliver)
+{
+	return deliver_names[deliver];
+}
+
 const char *
 airlock_stage_name(enum airlock_stage stage)
 {
@@ -76,6 +88,10 @@ vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 	stats->up = airlock_vnic_is_up(vnic);
 	stats->features = airlock_vnic_features(vnic);
 	stats->nb_connects = airlock_count_get(&vnic->nb_connects);
+	if (vm->to.remap != NULL) {
+		stats->deliver = vm->to.remap->deliver;
+		airlock_remap_stats(vm->to.remap, &stats->window);
+	}
 	for (uint16_t q = 0; q < vnic->nb_queues; q++) {
 		airlock_flow_sum(&stats->queues[q].delivered, &vnic->rx[q].delivered);
 		airlock_flow_sum(&stats->queues[q].taken, &vnic->tx[q].taken);

@@ -53,6 +53,8 @@ vm_event(struct airlock_vnic *vnic, bool up, void *arg)
 	if (up)
 		warn_if_far(vm);
 	pthread_mutex_unlock(&pl->lock);
+	if (!up)
+		vm_window_down(vm);
 }
 
 /* No lock: rte_vhost's thread may come here with locks of its own. */
@@ -61,7 +63,7 @@ vm_quiesce(struct airlock_vnic *vnic, void *arg)
 {
 	const struct vm *vm = arg;
 
-	rte_rcu_qsbr_synchronize(vm->pipeline->qsv, RTE_QSBR_THRID_INVALID);
+	vm_window_quiesce(vm->pipeline);
 }
 
 static void
@@ -69,9 +71,23 @@ vm_free(struct vm *vm)
 {
 	if (vm == NULL)
 		return;
+	vm_window_destroy(vm);
 	airlock_vnic_destroy(vm->vnic);
+	pthread_mutex_destroy(&vm->window_lock);
 	rte_free(vm->blocks);
 	rte_free(vm);
+}
+
+/* The pool's file by which a window is known in a VM's memory. */
+static void
+fill_window_conf(struct airlock_vnic_conf *vnic_conf, const struct airlock_pipeline *pl,
+	const struct airlock_pipeline_vm *conf)
+{
+	uint64_t bytes;
+
+	airlock_pool_file(pl->pool, &vnic_conf->pool_dev, &vnic_conf->pool_ino, &bytes);
+	vnic_conf->window = conf->deliver != AIRLOCK_DELIVER_COPY;
+	vnic_conf->quiesce = vm_quiesce;
 }
 
 static struct vm *
@@ -85,16 +101,16 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		.frames = frames_of(pl),
 		.pages = airlock_pool_table(pl->pool),
 		.event = vm_event,
-		.window = conf->window,
-		.quiesce = vm_quiesce,
 	};
 	struct vm *vm;
+	int ret = -ENOMEM;
 
 	vm = rte_zmalloc("airlock_vm", sizeof(*vm), RTE_CACHE_LINE_SIZE);
 	if (vm == NULL) {
 		rte_errno = ENOMEM;
 		return NULL;
 	}
+	pthread_mutex_init(&vm->window_lock, NULL);
 	vm->pipeline = pl;
 	vm->vlan_id = conf->vlan_id;
 	vm->uplink_id = conf->uplink_id;
@@ -106,19 +122,23 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		storm_init(&vm->storm[q], conf->storm_pps, conf->nb_queues);
 	vm->blocks =
 		rte_zmalloc("airlock_vm", pl->nb_lcores * sizeof(*vm->blocks), RTE_CACHE_LINE_SIZE);
-	if (vm->blocks == NULL) {
-		rte_errno = ENOMEM;
+	if (vm->blocks == NULL)
+		goto free_vm;
+	vnic_conf.arg = vm;
+	fill_window_conf(&vnic_conf, pl, conf);
+	vm->vnic = airlock_vnic_create(&vnic_conf);
+	if (vm->vnic == NULL) {
+		ret = -rte_errno;
 		goto free_vm;
 	}
-	vnic_conf.arg = vm;
-	vm->vnic = airlock_vnic_create(&vnic_conf);
-	if (vm->vnic == NULL)
-		goto free_vm;
-	return vm;
+	vm->to.vnic = vm->vnic;
+	ret = vm_window_create(vm, conf);
+	if (ret == 0)
+		return vm;
 
 free_vm:
-	rte_free(vm->blocks);
-	rte_free(vm);
+	vm_free(vm);
+	rte_errno = -ret;
 	return NULL;
 }
 
@@ -151,6 +171,14 @@ vm_publish(struct airlock_pipeline *pl, struct vm *vm)
 }
 
 int
+vm_start(struct vm *vm)
+{
+	int ret = vm->table != NULL ? airlock_dmatable_start(vm->table) : 0;
+
+	return ret < 0 ? ret : airlock_vnic_start(vm->vnic);
+}
+
+int
 airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 {
 	struct vm *vm;
@@ -163,13 +191,14 @@ airlock_pipeline_add_vm(struct airlock_pipeline *pl, const struct airlock_pipeli
 		return -rte_errno;
 	pthread_mutex_lock(&pl->lock);
 	ret = vm_publish(pl, vm);
+	vm_window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	if (ret < 0) {
 		vm_free(vm);
 		return ret;
 	}
 	if (pl->running) {
-		ret = airlock_vnic_start(vm->vnic);
+		ret = vm_start(vm);
 		if (ret < 0) {
 			airlock_pipeline_del_vm(pl, vm->id);
 			return ret;
@@ -208,12 +237,14 @@ airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
 
 	/* Disconnects: the VM leaves the plans. */
 	airlock_vnic_stop(vm->vnic);
+	vm_window_stop(vm);
 
 	pthread_mutex_lock(&pl->lock);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
 	vm_retire(pl, vm);
 	atomic_store_explicit(&pl->vms[vm_id], NULL, memory_order_release);
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
+	vm_window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
 	vm_free(vm);
 	return 0;

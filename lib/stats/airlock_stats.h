@@ -33,6 +33,7 @@ enum airlock_drop {
 	AIRLOCK_DROP_LCORE_FULL, /**< the ring to the lcore that owns the destination was full */
 	AIRLOCK_DROP_VM_DOWN, /**< the VM is not connected, or has no RX queue enabled */
 	AIRLOCK_DROP_RING_FULL, /**< the VM posted too few buffers in its RX ring */
+	AIRLOCK_DROP_QUOTA, /**< the VM holds all the pages that it may, and posted nothing else */
 	AIRLOCK_DROP_UPLINK_DOWN, /**< the uplink has no link, or vanished */
 	AIRLOCK_DROP_UPLINK_FULL, /**< the uplink's TX ring was full */
 	AIRLOCK_DROP_MAX,

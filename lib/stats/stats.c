@@ -26,6 +26,7 @@ static const char *const drop_names[] = {
 	[AIRLOCK_DROP_LCORE_FULL] = "lcore_full",
 	[AIRLOCK_DROP_VM_DOWN] = "vm_down",
 	[AIRLOCK_DROP_RING_FULL] = "ring_full",
+	[AIRLOCK_DROP_QUOTA] = "quota",
 	[AIRLOCK_DROP_UPLINK_DOWN] = "uplink_down",
 	[AIRLOCK_DROP_UPLINK_FULL] = "uplink_full",
 };

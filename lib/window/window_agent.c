@@ -212,6 +212,9 @@ serve_connection(struct airlock_window_agent *agent)
 	bool settled = false;
 	int ret;
 
+	/* An lcore that had not seen the last connection's end may have mapped a page since. No
+	 * lcore does any more: airlockd has said WELCOME. */
+	window_map_hide_all(&agent->map, agent->log);
 	ret = window_link_hello(agent);
 	while (ret >= 0) {
 		ret = window_link_receive(agent, settled ? -1 : SETTLE_MS);

@@ -11,6 +11,10 @@
  * madvise(MADV_DONTNEED) is what takes it out. This holds only while some userfaultfd of the
  * registration is open: the agent's own stays open as long as the window is mapped.
  *
+ * The window is registered for missing faults, too: an airlockd that starts punches all pages out
+ * of the file, and where a page is missing the kernel would make one and map it for whoever
+ * touches it.
+ *
  * Thread rule: window_map() before the agent's thread starts; hiding in that thread, or after it.
  */
 
@@ -85,7 +89,7 @@ uffd_register(int fd, const void *base, size_t bytes, uint64_t features)
 {
 	struct uffdio_register range = {
 		.range = {.start = (uintptr_t)base, .len = bytes},
-		.mode = UFFDIO_REGISTER_MODE_MINOR,
+		.mode = UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_MISSING,
 	};
 
 	if ((features & UFFD_FEATURE_WP_HUGETLBFS_SHMEM) != 0)

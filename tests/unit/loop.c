@@ -107,11 +107,21 @@ static int
 open_pipeline(void)
 {
 	unsigned int lcore_ids[LOOP_MAX_LCORES];
+	/* Made up: what is decided by cost is tested elsewhere. */
+	static const struct airlock_cost cost = {
+		.map_ns = {300, 400, 600, 1000, 1800, 3400, 6600},
+		.unmap_ns = {900, 1000, 1200, 1600, 2400, 4000, 7200},
+		.copy_warm_ns = {20, 30, 80, 200, 450, 800},
+		.copy_cold_ns = {40, 60, 160, 400, 900, 1600},
+		.scrub_byte_ns = 0.03,
+	};
 	struct airlock_pipeline_conf conf = {
 		.pool = loop.pool,
 		.lcore_ids = lcore_ids,
 		.nb_lcores = loop.conf.nb_lcores,
 		.retries = 4,
+		.copy_below = loop.conf.copy_below,
+		.cost = &cost,
 	};
 	struct airlock_pipeline_uplink uplink = {
 		.port_id = loop.port_id,

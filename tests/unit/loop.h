@@ -52,7 +52,7 @@ struct loop_vm_conf {
 	bool packed;
 	bool no_mergeable;
 	bool in_order;
-	bool window; /**< airlock serves the RX rings, and waits for a window that never comes */
+	enum airlock_deliver deliver; /**< other than COPY: airlock serves the RX rings */
 	bool absent; /**< not plugged by loop_open() */
 	uint64_t rx_offloads; /**< that the guest asks for */
 	uint64_t tx_offloads;
@@ -66,6 +66,7 @@ struct loop_conf {
 	uint16_t mtu; /**< default 1500 */
 	uint32_t storm_pps; /**< of the uplink */
 	bool no_uplink;
+	uint32_t copy_below; /**< as airlock_pipeline_conf has it */
 	const struct airlock_pipeline_share *shares;
 	uint16_t nb_shares;
 	uint16_t nb_vms;

@@ -28,6 +28,7 @@ int
 loop_add_vm(unsigned int idx)
 {
 	struct loop_vm *vm = &loop.vms[idx];
+	char window[sizeof(vm->path) + sizeof(".window")];
 	struct airlock_pipeline_vm conf = {
 		.name = vm->device,
 		.socket = vm->path,
@@ -36,10 +37,12 @@ loop_add_vm(unsigned int idx)
 		.mac = vm->mac,
 		.vlan_id = vm->conf.vlan_id,
 		.antispoof = !vm->conf.spoofs,
-		.window = vm->conf.window,
+		.deliver = vm->conf.deliver,
+		.window = window,
 		.storm_pps = vm->conf.storm_pps,
 	};
 
+	snprintf(window, sizeof(window), "%s.window", vm->path);
 	vm->vm_id = airlock_pipeline_add_vm(loop.pipeline, &conf);
 	TEST_ASSERT(vm->vm_id >= 0, "%s: %s", vm->path, rte_strerror(-vm->vm_id));
 	return TEST_SUCCESS;

@@ -164,7 +164,7 @@ with_window(struct loop_vm_conf vm, uint16_t mtu)
 {
 	struct loop_conf conf = {.mtu = mtu, .nb_vms = 2, .vms = {vm, vm}};
 
-	conf.vms[0].window = true;
+	conf.vms[0].deliver = AIRLOCK_DELIVER_AUTO;
 	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
 	TEST_ASSERT(!negotiated(35), "VIRTIO_F_IN_ORDER");
 	return go_round();
@@ -212,7 +212,7 @@ test_own_engine_across_a_guests_restart(void)
 	struct loop_packet packet = {.src = stranger};
 
 	for (int packed = 0; packed < 2; packed++) {
-		struct loop_vm_conf vm = {.window = true, .packed = packed};
+		struct loop_vm_conf vm = {.deliver = AIRLOCK_DELIVER_AUTO, .packed = packed};
 
 		TEST_ASSERT_SUCCESS(
 			loop_open(&(struct loop_conf){.nb_vms = 1, .vms = {vm}}), "open");

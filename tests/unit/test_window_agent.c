@@ -302,6 +302,48 @@ test_stalled_reader_outlives_airlockd(void)
 	return TEST_SUCCESS;
 }
 
+/* As an lcore does that has not seen yet that the connection has ended. */
+static int
+test_page_mapped_too_late_is_hidden_before_hello(void)
+{
+	int uffd;
+
+	TEST_ASSERT_SUCCESS(peer_map(&peer, 0, 4), "map");
+	uffd = dup(peer.uffd);
+	peer_hang_up(&peer);
+	TEST_ASSERT(peer_is_dark(&peer), "visible");
+	peer.uffd = uffd;
+	TEST_ASSERT_SUCCESS(peer_map(&peer, 6, 1), "map late");
+	peer.uffd = -1;
+	close(uffd);
+	TEST_ASSERT_SUCCESS(peer_accept(&peer), "does not come back");
+	TEST_ASSERT_SUCCESS(peer_take_hello(&peer), "no hello");
+	TEST_ASSERT_EQUAL(peer_nb_mapped(&peer), 0, "visible at hello");
+	return TEST_SUCCESS;
+}
+
+/* An airlockd that starts punches all pages out of the file before it makes them anew. */
+static int
+test_reader_of_a_hole_stalls(void)
+{
+	const uintptr_t page = (uintptr_t)peer.window + 7 * 4096;
+	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	pthread_t reader;
+	uint64_t address;
+	void *seen;
+
+	TEST_ASSERT_SUCCESS(fallocate(peer.pool_fd, mode, 7 * 4096, 4096), "punch");
+	TEST_ASSERT_SUCCESS(pthread_create(&reader, NULL, touch, (void *)page), "thread");
+	TEST_ASSERT_SUCCESS(take_fault(&address), "no fault");
+	TEST_ASSERT_EQUAL(address, page, "where");
+	memset(peer.pool + 7 * 4096, 77, 4096);
+	TEST_ASSERT_EQUAL(peer_nb_mapped(&peer), 0, "the page in the hole is visible");
+	TEST_ASSERT_SUCCESS(peer_map(&peer, 7, 1), "map");
+	TEST_ASSERT_SUCCESS(pthread_join(reader, &seen), "join");
+	TEST_ASSERT_EQUAL((uintptr_t)seen, 77, "what the reader saw");
+	return TEST_SUCCESS;
+}
+
 static int
 test_another_pool_gets_no_window(void)
 {
@@ -679,6 +721,8 @@ static const struct unit_test_suite window_agent_suite = {
 			SERVED(test_oversized_and_repeated_messages),
 			SERVED(test_window_is_dark_while_airlockd_is_gone),
 			SERVED(test_stalled_reader_outlives_airlockd),
+			SERVED(test_page_mapped_too_late_is_hidden_before_hello),
+			SERVED(test_reader_of_a_hole_stalls),
 			SERVED(test_another_pool_gets_no_window),
 			SERVED(test_refusals_are_said_once),
 			SERVED(test_closed_window_stays_dark),
