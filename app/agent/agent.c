@@ -123,10 +123,11 @@ let_go(const void *addr, size_t length)
 	pthread_mutex_lock(&lock);
 	/* Seen without the lock, start and end may have been of two times. */
 	if (overlaps_window(addr, length)) {
-		airlock_window_agent_close_unmapped(agent);
-		agent = NULL;
+		/* Before: closing maps something in its place, by the mmap() below. */
 		atomic_store_explicit(&window_start, 0, memory_order_relaxed);
 		atomic_store_explicit(&window_end, 0, memory_order_relaxed);
+		airlock_window_agent_close_unmapped(agent);
+		agent = NULL;
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -20,8 +20,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -85,47 +83,13 @@ fork_register(void)
 	pthread_atfork(window_fork_lock, window_fork_unlock, fork_in_child);
 }
 
-static void
-say_line(airlock_window_log_fn log, const char *line)
-{
-	if (log != NULL)
-		log(line);
-}
-
-void
-window_say(airlock_window_log_fn log, const char *format, ...)
-{
-	char line[WINDOW_LINE_MAX];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	say_line(log, line);
-}
-
-void
-window_say_once(struct airlock_window_agent *agent, const char *format, ...)
-{
-	char line[WINDOW_LINE_MAX];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	if (strcmp(line, agent->said) == 0)
-		return;
-	memcpy(agent->said, line, sizeof(line));
-	say_line(agent->log, line);
-}
-
 static uint64_t
-now_ms(void)
+now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
 static struct airlock_window_agent *
@@ -153,15 +117,15 @@ struct airlock_window_agent *
 airlock_window_agent_open(const char *path, uint32_t wait_ms, airlock_window_log_fn log)
 {
 	struct airlock_window_agent *agent;
-	uint64_t deadline_ms;
+	uint64_t deadline_ns;
 	int err;
 
 	agent = agent_create(path, log);
 	if (agent == NULL)
 		return NULL;
-	deadline_ms = now_ms() + wait_ms;
+	deadline_ns = now_ns() + wait_ms * 1000000ull;
 	while ((err = window_link_open(agent)) == -EAGAIN || err == -ECONNREFUSED) {
-		if (now_ms() >= deadline_ms)
+		if (now_ns() >= deadline_ns)
 			break;
 		window_link_pause(agent, CONNECT_INTERVAL_MS);
 	}
@@ -210,15 +174,6 @@ is_same_pool(struct airlock_window_agent *agent)
 		(unsigned long long)agent->pool.pool_dev, (unsigned long long)agent->pool.pool_ino,
 		(unsigned long long)agent->pool.layout.pool_bytes);
 	return false;
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
 /* The message is the agent's own copy: what is checked here is what is used. */

@@ -7,8 +7,8 @@
 
 /**
  * @file
- * What the agent's three files share: window_agent.c (life and thread), window_agent_link.c (the
- * connection), window_agent_map.c (the mapping).
+ * What the agent's files share: window_agent.c (life and thread), window_agent_link.c (the
+ * connection), window_agent_map.c (the mapping), window_agent_log.c (its lines).
  */
 
 #include <pthread.h>

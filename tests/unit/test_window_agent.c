@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,43 @@ test_largest_unmap(void)
 	return TEST_SUCCESS;
 }
 
+/* UFFDIO_CONTINUE_MODE_WP came with Linux 6.4. */
+static bool
+kernel_maps_read_only(void)
+{
+	int version, patch_level;
+	struct utsname name;
+
+	return uname(&name) == 0 && sscanf(name.release, "%d.%d", &version, &patch_level) == 2 &&
+		(version > 6 || (version == 6 && patch_level >= 4));
+}
+
+/* As the page that tells a guest in a VM how the pool is cut. */
+static int
+test_page_can_be_mapped_read_only(void)
+{
+	uint64_t entry;
+
+	if (!kernel_maps_read_only()) {
+		printf("the kernel does not map read-only\n");
+		return TEST_SKIPPED;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		TEST_ASSERT_SUCCESS(peer_map_read_only(&peer, 9, 1), "map");
+		entry = peer_pagemap(&peer, 9);
+		TEST_ASSERT_EQUAL(entry >> 63, 1, "not visible");
+		TEST_ASSERT_EQUAL(entry >> 57 & 1, 1, "not write-protected");
+		TEST_ASSERT_EQUAL(peer.window[9 * 4096], 10, "what is in page 9");
+		TEST_ASSERT_SUCCESS(peer_unmap(&peer, 9, 1), "send");
+		TEST_ASSERT_SUCCESS(peer_take_answer(&peer, i + 1), "answer");
+		TEST_ASSERT_EQUAL(peer_nb_mapped(&peer), 0, "visible");
+	}
+	TEST_ASSERT_SUCCESS(peer_map(&peer, 9, 1), "map for writing");
+	peer.window[9 * 4096] = 99;
+	TEST_ASSERT_EQUAL(peer.pool[9 * 4096], 99, "written");
+	return TEST_SUCCESS;
+}
+
 /* The agent hangs up, the window is dark, and a new connection works. */
 static int
 check_broken_off(const char *what)
@@ -150,6 +188,7 @@ static const struct {
 	{"cut short", AIRLOCK_WINDOW_UNMAP, 32, 1, {{0, 1}}, 28},
 	{"cut short, as it says", AIRLOCK_WINDOW_UNMAP, 28, 1, {{0, 1}}, 28},
 	{"longer than it says", AIRLOCK_WINDOW_UNMAP, 32, 1, {{0, 1}, {1, 1}}, 40},
+	{"shorter than it says", AIRLOCK_WINDOW_UNMAP, 40, 1, {{0, 1}}, 32},
 	{"more runs than there are", AIRLOCK_WINDOW_UNMAP, 32, 2, {{0, 1}}, 32},
 	{"fewer runs than there are", AIRLOCK_WINDOW_UNMAP, 40, 1, {{0, 1}, {1, 1}}, 40},
 	{"no runs", AIRLOCK_WINDOW_UNMAP, 24, 0, {{0, 0}}, 24},
@@ -677,6 +716,7 @@ static const struct unit_test_suite window_agent_suite = {
 			SERVED(test_unmap_hides_just_those_pages),
 			SERVED(test_many_unmaps_are_answered_in_order),
 			SERVED(test_largest_unmap),
+			SERVED(test_page_can_be_mapped_read_only),
 			SERVED(test_bad_messages_darken_the_window),
 			SERVED(test_oversized_and_repeated_messages),
 			SERVED(test_window_is_dark_while_airlockd_is_gone),

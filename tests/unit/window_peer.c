@@ -23,6 +23,10 @@
 #include "test.h"
 #include "window_peer.h"
 
+#ifndef UFFDIO_CONTINUE_MODE_WP
+#define UFFDIO_CONTINUE_MODE_WP (1 << 1) /* Linux 6.4 */
+#endif
+
 #define LIMIT_MS 10000
 #define LINES	 64
 
@@ -233,14 +237,27 @@ peer_receive(struct window_peer *peer, void *message, size_t bytes)
 	return got < 0 && errno == ECONNRESET ? 0 : (int)got;
 }
 
-int
-peer_map(struct window_peer *peer, uint32_t first, uint32_t nb)
+static int
+map_pages(struct window_peer *peer, uint32_t first, uint32_t nb, uint64_t mode)
 {
 	struct uffdio_continue range = {
 		.range = {.start = peer->hello.base + first * 4096ULL, .len = nb * 4096ULL},
+		.mode = mode,
 	};
 
 	return ioctl(peer->uffd, UFFDIO_CONTINUE, &range) < 0 ? -errno : 0;
+}
+
+int
+peer_map(struct window_peer *peer, uint32_t first, uint32_t nb)
+{
+	return map_pages(peer, first, nb, 0);
+}
+
+int
+peer_map_read_only(struct window_peer *peer, uint32_t first, uint32_t nb)
+{
+	return map_pages(peer, first, nb, UFFDIO_CONTINUE_MODE_WP);
 }
 
 int
@@ -277,20 +294,37 @@ peer_take_answer(struct window_peer *peer, uint64_t id)
 	return answer.error;
 }
 
-unsigned int
-peer_nb_mapped(const struct window_peer *peer)
+static bool
+read_pagemap(const struct window_peer *peer, uint64_t entries[PEER_PAGES])
 {
-	uint64_t entries[PEER_PAGES] = {0};
-	unsigned int nb = 0;
+	const size_t bytes = PEER_PAGES * sizeof(entries[0]);
+	bool read_all;
 	int fd;
 
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 ||
-		pread(fd, entries, sizeof(entries), (uintptr_t)peer->window / 4096 * 8) !=
-			sizeof(entries))
-		nb = UINT32_MAX;
+	read_all = fd >= 0 &&
+		pread(fd, entries, bytes, (uintptr_t)peer->window / 4096 * 8) == (ssize_t)bytes;
 	close(fd);
-	for (unsigned int i = 0; i < PEER_PAGES && nb != UINT32_MAX; i++)
+	return read_all;
+}
+
+uint64_t
+peer_pagemap(const struct window_peer *peer, uint32_t page)
+{
+	uint64_t entries[PEER_PAGES];
+
+	return read_pagemap(peer, entries) ? entries[page] : 0;
+}
+
+unsigned int
+peer_nb_mapped(const struct window_peer *peer)
+{
+	uint64_t entries[PEER_PAGES];
+	unsigned int nb = 0;
+
+	if (!read_pagemap(peer, entries))
+		return UINT32_MAX;
+	for (unsigned int i = 0; i < PEER_PAGES; i++)
 		nb += entries[i] >> 63;
 	return nb;
 }

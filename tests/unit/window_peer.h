@@ -60,11 +60,15 @@ int peer_receive(struct window_peer *peer, void *message, size_t bytes);
 
 /** Map pages for the VMM. */
 int peer_map(struct window_peer *peer, uint32_t first, uint32_t nb);
+/** The same, but the VMM may only read. @return -EINVAL where the kernel cannot */
+int peer_map_read_only(struct window_peer *peer, uint32_t first, uint32_t nb);
 /** Ask for one run to be unmapped, and do not wait. */
 int peer_unmap(struct window_peer *peer, uint32_t first, uint32_t nb);
 /** Take an answer. @return its error; or -errno, if it is not the one for *id* */
 int peer_take_answer(struct window_peer *peer, uint64_t id);
 
+/** @return the kernel's word about a page of the window, as proc(5) has it */
+uint64_t peer_pagemap(const struct window_peer *peer, uint32_t page);
 /** @return how many pages of the window are mapped */
 unsigned int peer_nb_mapped(const struct window_peer *peer);
 /** Wait until none is. */
