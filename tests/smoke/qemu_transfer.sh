@@ -163,14 +163,5 @@ for settings in "${combinations[@]}"; do
     combination "$mtu" "$offload1" "$offload2"
 done
 stop_airlockd
-# allow_if_there REGEX
-allow_if_there() {
-    if grep -q -E -e "$1" "$AIRLOCKD_LOG"; then
-        allow_log "$1"
-    fi
-}
-
-# net_tap's, where the kernel has no multiq qdisc: no rte_flow then, which airlockd does not use.
-allow_if_there '^ERR (tap_|qdisc_create_multiq|eth_dev_tap_create)'
-# rte_vhost's, when it has just connected to a QEMU that ends.
-allow_if_there '^ERR VHOST_CONFIG: .*(recvmsg failed on fd|vhost read message failed)'
+allow_net_tap_log
+allow_lost_guest_log
