@@ -8,8 +8,8 @@
 # SIGKILL, and come again.
 
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/smoke/lib.sh
-. "$here/../smoke/lib.sh"
+# shellcheck source=tests/loop/lib.sh
+. "$here/lib.sh"
 
 each=40
 ring=256
@@ -104,11 +104,7 @@ add_vm() {
         >>"$AIRLOCK_WORK/airlock.conf"
 }
 
-# The kernel sends nothing of its own on these.
-echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-ip link add host0 type veth peer name up0
-ip link set host0 arp off up
-ip link set up0 arp off up
+make_wire
 printf '[uplink 0]\n' >"$AIRLOCK_WORK/airlock.conf"
 for_each_vm add_vm
 start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_af_packet0,iface=up0 -- \
