@@ -3,9 +3,9 @@
 # Copyright(c) 2026 The airlock authors
 #
 # airlockd's virtual NIC against net_virtio_user of other processes: a VM for each combination of
-# ring layout, mergeable buffers, order of use, queue pairs, and who connects to whom. Each sends
-# back all that it gets from the wire, byte for byte; then all guests are ended, half of them by
-# SIGKILL, and come again.
+# ring layout, mergeable buffers, order of use, queue pairs, and who connects to whom; those that
+# connect have the same addresses as those that listen, in a VLAN. Each sends back all that it gets
+# from the wire, byte for byte; then all guests are ended, half of them by SIGKILL, and come again.
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/loop/lib.sh
@@ -16,7 +16,7 @@ ring=256
 nb_rounds=0
 nb_vms=0
 declare -A pids
-macs=()
+addresses=()
 names=()
 
 # combinations: "MERGEABLE PACKED IN_ORDER"
@@ -92,16 +92,19 @@ for_each_vm() {
 }
 
 add_vm() {
-    local mac name mode=server
+    local mac name mode=server vlan=0
 
     name=$(vm_name "$@")
-    [ "$1" = connects ] || mode=client
+    mac=$(printf '52:54:00:00:00:%02x' $((nb_vms % 16)))
+    if [ "$1" = listens ]; then
+        mode=client
+        vlan=77
+    fi
     nb_vms=$((nb_vms + 1))
-    mac=$(printf '52:54:00:00:00:%02x' $nb_vms)
-    macs+=("$mac")
+    addresses+=("$mac,$vlan")
     names+=("$name")
-    printf '[vm %s]\nmac = %s\nqueues = %s\nmode = %s\n' "$name" "$mac" "$2" $mode \
-        >>"$AIRLOCK_WORK/airlock.conf"
+    printf '[vm %s]\nmac = %s\nvlan = %s\nqueues = %s\nmode = %s\n' \
+        "$name" "$mac" $vlan "$2" $mode >>"$AIRLOCK_WORK/airlock.conf"
 }
 
 make_wire
@@ -116,7 +119,7 @@ for _ in 1 2; do
         guest listens $queues
     done
     wait_for 60 guests_are_ready || fail "the VMs are not there after 60 seconds"
-    back=$(/usr/bin/python3 "$here/wire.py" host0 $each "${macs[@]}") || fail "${back:-see above}"
+    back=$(/usr/bin/python3 "$here/wire.py" host0 $each "${addresses[@]}") || fail "${back:-see above}"
     [ "$back" = $((each * nb_vms)) ] || fail "$back came back"
     /usr/bin/python3 "$here/check_vms.py" "$AIRLOCKD_PREFIX" $((each * nb_rounds)) $nb_rounds \
         "${names[@]}" || fail "not what the guests were to be, or to get"

@@ -102,8 +102,8 @@ give_frames_back(void)
 }
 
 /*
- * Leave the pool with *nb* frames, all of them within reach of the one lcore: this thread takes what
- * it can, and what is left then in the lcore's own cache goes onto the wire, which is stuck.
+ * Leave the pool with *nb* frames, all of them within reach of the one lcore: this thread takes
+ * what it can, and what is left then in the lcore's own cache goes onto the wire, which is stuck.
  */
 static int
 leave_frames(unsigned int nb)
