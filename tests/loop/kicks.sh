@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # A guest is told of packets where it asks for that, and never else; kicks.py is the guest.
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # airlockd's virtual NIC against net_virtio_user of other processes: a VM for each combination of
 # ring layout, mergeable buffers, order of use, queue pairs, and who connects to whom; those that

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # Whatever is wrong with flags, file or machine: airlockd says so in one line that names the flag or
 # the file and line, what was found and what was expected; it exits with 2 and leaves nothing behind.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # Signals and what else ends or starts a daemon, all under full load: SIGHUP changes nothing, SIGINT
 # and SIGTERM stop it and leave an empty run directory; a second daemon is refused; after SIGKILL a
