@@ -94,6 +94,10 @@ airlock_handoff_poll(struct airlock_remap *remap, uint16_t queue_id)
 	uint32_t tag = atomic_load_explicit(&remap->tag, memory_order_acquire);
 	struct airlock_rxring *ring = airlock_vnic_rxring(remap->vnic, queue_id);
 
-	if (ring != NULL)
-		remap_poll(remap, queue_id, ring, tag);
+	if (ring == NULL)
+		return;
+	remap_poll(remap, queue_id, ring, tag);
+	/* Buffers that were refused go back. */
+	if (airlock_rxring_publish(ring))
+		airlock_vnic_kick(remap->vnic, queue_id);
 }

@@ -59,7 +59,10 @@ check_from_uplink(const struct port *port, struct rte_mbuf *m, uint16_t *domain)
 
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
 		return AIRLOCK_DROP_RUNT;
-	if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0)) {
+		/* Some ports have no other way; see uplink_quirks.c. */
+		vlan_id = RTE_VLAN_TCI_ID(m->vlan_tci);
+	} else if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
 		vlan_id = untag(m);
 		if (vlan_id < 0)
 			return AIRLOCK_DROP_RUNT;

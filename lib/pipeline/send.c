@@ -30,6 +30,24 @@ send_to_lcore(struct lcore *lc, uint16_t lcore_idx, const struct target *target,
 		lc->pipeline->lcores[lcore_idx]->inbox, (void **)mbufs, n, NULL);
 }
 
+/* Close up over packets that the port would never take: they must not hold up the others. */
+static uint16_t
+drop_refused(
+	struct lcore *lc, struct port *port, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct airlock_drops *drops = &port->blocks[lc->idx].tx_drops;
+	uint16_t ready = airlock_uplink_prepare_burst(port->uplink, queue_id, mbufs, n);
+
+	while (unlikely(ready < n)) {
+		drop(lc, drops, AIRLOCK_DROP_BAD_OFFLOAD, &mbufs[ready], 1);
+		n--;
+		memmove(&mbufs[ready], &mbufs[ready + 1], (n - ready) * sizeof(*mbufs));
+		ready += airlock_uplink_prepare_burst(
+			port->uplink, queue_id, &mbufs[ready], n - ready);
+	}
+	return n;
+}
+
 /* Put into the uplink's ring, count and free what does not go. */
 static void
 transmit(
@@ -39,6 +57,7 @@ transmit(
 	uint16_t sent = 0, now;
 	uint64_t bytes;
 
+	n = drop_refused(lc, port, queue_id, mbufs, n);
 	for (uint32_t i = 0; sent < n && i <= TX_RETRIES; i++) {
 		/* A packet that was sent is the port's, and may be free already. */
 		uint32_t lengths[AIRLOCK_BURST];

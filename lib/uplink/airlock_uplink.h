@@ -118,7 +118,16 @@ uint16_t airlock_uplink_rx_burst(
 	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
 
 /**
- * Send a burst of packets that fit tx_caps.
+ * Make a burst of packets that fit tx_caps ready for this port.
+ *
+ * @return packets that are ready, from the first on. If those are not all, the port will never take
+ *         the next one. The caller owns all of them.
+ */
+uint16_t airlock_uplink_prepare_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+/**
+ * Send a burst of packets that airlock_uplink_prepare_burst() made ready.
  *
  * @return packets that the port took, from the first on; the caller owns the rest
  */

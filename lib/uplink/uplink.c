@@ -4,7 +4,7 @@
 
 /*
  * An uplink's life: port configured, pool mapped for its DMA, queues set up, link watched. The
- * datapath is in uplink_burst.c.
+ * datapath is in uplink_burst.c, what single drivers need is in uplink_quirks.c.
  *
  * A port is asked for as little as serves: transmit checksums and TCP segmentation, because VMs
  * leave both undone; RSS where there are several queues; chains in both directions. VLAN tags are
@@ -31,13 +31,10 @@
 #include <airlock_offload.h>
 
 #include "airlock_uplink.h"
+#include "uplink_priv.h"
 
 RTE_LOG_REGISTER(uplink_logtype, airlock.uplink, INFO);
 #define UPLINK_LOG(level, ...) rte_log(RTE_LOG_##level, uplink_logtype, "uplink: " __VA_ARGS__)
-
-#define TX_CSUM_OFFLOADS \
-	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
-		RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 
 static const char *const state_names[] = {
 	[AIRLOCK_UPLINK_DOWN] = "down",
@@ -65,7 +62,7 @@ caps_of(uint64_t tx_offloads)
 {
 	uint32_t caps = 0;
 
-	if ((tx_offloads & TX_CSUM_OFFLOADS) == TX_CSUM_OFFLOADS)
+	if ((tx_offloads & UPLINK_TX_CSUM_OFFLOADS) == UPLINK_TX_CSUM_OFFLOADS)
 		caps |= AIRLOCK_OFFLOAD_L4_CSUM;
 	/* DPDK's flag is for both versions of IP. */
 	if ((tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && caps != 0)
@@ -73,38 +70,6 @@ caps_of(uint64_t tx_offloads)
 	if ((tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0)
 		caps |= AIRLOCK_OFFLOAD_CHAINS;
 	return caps;
-}
-
-/* As the ethdev library computes it. */
-static uint16_t
-claimed_mtu(const struct rte_eth_dev_info *info)
-{
-	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-
-	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
-		overhead = info->max_rx_pktlen - info->max_mtu;
-	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
-}
-
-uint16_t
-airlock_uplink_max_mtu(const struct rte_eth_dev_info *info)
-{
-	/* It claims 1514 bytes and takes what its rings' frames hold; the MTU is the kernel's. */
-	if (strcmp(info->driver_name, "net_af_packet") == 0)
-		return AIRLOCK_UPLINK_MAX_MTU;
-	return claimed_mtu(info);
-}
-
-/* What to ask the port to do with packets that it sends. */
-static uint64_t
-tx_offloads_of(const struct rte_eth_dev_info *info)
-{
-	uint64_t offloads = TX_CSUM_OFFLOADS | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-
-	/* net_tap of DPDK 22.11 counts the Ethernet header into the MTU: no full segment passes. */
-	if (strcmp(info->driver_name, "net_tap") != 0)
-		offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
-	return offloads & info->tx_offload_capa;
 }
 
 /*
@@ -129,9 +94,9 @@ static int
 port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_conf conf = {
-		.rxmode.mtu = RTE_MIN(uplink->mtu, claimed_mtu(info)),
-		.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER,
-		.txmode.offloads = tx_offloads_of(info),
+		.rxmode.mtu = RTE_MIN(uplink->mtu, uplink_claimed_mtu(info)),
+		.rxmode.offloads = uplink_rx_offloads(info),
+		.txmode.offloads = uplink_tx_offloads(info),
 	};
 
 	if (uplink->nb_rxq > 1 && info->flow_type_rss_offloads != 0) {
@@ -197,7 +162,7 @@ port_set_mtu(const struct airlock_uplink *uplink, const struct rte_eth_dev_info 
 {
 	int ret;
 
-	if (uplink->mtu > claimed_mtu(info))
+	if (uplink->mtu > uplink_claimed_mtu(info))
 		return kernel_set_mtu(info->if_index, uplink->mtu);
 	ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
 	/* A port without the notion takes what its buffers hold. */
@@ -271,8 +236,7 @@ airlock_uplink_create(const struct airlock_uplink_conf *conf)
 	uplink->pool = conf->pool;
 	uplink->writes_exactly = writes_exactly(&info);
 	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
-	/* net_tap wants as many TX queues as RX queues. */
-	if (strcmp(info.driver_name, "net_tap") == 0)
+	if (uplink_wants_equal_queues(&info))
 		uplink->nb_txq = uplink->nb_rxq;
 	ret = port_setup(uplink, conf, &info);
 	if (ret < 0) {

@@ -27,7 +27,7 @@ airlock_uplink_rx_burst(
 }
 
 uint16_t
-airlock_uplink_tx_burst(
+airlock_uplink_prepare_burst(
 	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint64_t asked = 0;
@@ -36,7 +36,14 @@ airlock_uplink_tx_burst(
 		asked |= mbufs[i]->ol_flags;
 	/* Some ports want pseudo-header sums in place; a burst that asks for nothing needs no
 	 * look. */
-	if ((asked & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0)
-		n = rte_eth_tx_prepare(uplink->port_id, queue_id, mbufs, n);
+	if ((asked & RTE_MBUF_F_TX_OFFLOAD_MASK) == 0)
+		return n;
+	return rte_eth_tx_prepare(uplink->port_id, queue_id, mbufs, n);
+}
+
+uint16_t
+airlock_uplink_tx_burst(
+	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+{
 	return rte_eth_tx_burst(uplink->port_id, queue_id, mbufs, n);
 }

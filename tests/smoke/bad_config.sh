@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # Whatever is wrong with flags, file or machine: airlockd says so in one line that names the flag or
 # the file and line, what was found and what was expected; it exits with 2 and leaves nothing behind.
@@ -15,6 +16,7 @@ out=$AIRLOCK_WORK/out.txt
 err=$AIRLOCK_WORK/err.txt
 web=name=web,mac=52:54:00:00:00:01
 memory=(--no-huge -m 256)
+device=net_null0
 status=
 nb_cases=0
 eal_ran=no
@@ -24,7 +26,7 @@ run() {
     status=0
     # A daemon that starts in spite of all would stay.
     timeout -k 5 30 "$airlockd" --file-prefix bad --no-pci --lcores '0@0,1@1' \
-        --vdev net_null0 "${memory[@]}" -- "$@" >"$out" 2>"$err" </dev/null || status=$?
+        --vdev "$device" "${memory[@]}" -- "$@" >"$out" 2>"$err" </dev/null || status=$?
 }
 
 wrong() {
@@ -177,8 +179,20 @@ bad_flag '--pool-file: .*/proc/x' --pool-file /proc/x --uplink port=0 --vm $web
 memory=(--huge-dir "$AIRLOCK_WORK/huge" -m 65536)
 bad_flag '.*hugepages' --uplink port=0 --vm $web
 memory=(--no-huge -m 256)
+ip link add host0 type veth peer name up0
+device=net_af_packet0,iface=up0
+bad_flag '--uplink: mtu 9000, expected at most 1968,' --uplink port=0,mtu=9000 --vm $web
+bad_flag '--uplink: mtu 1969, expected at most 1968,' --uplink port=0,mtu=1969 --vm $web
+device+=,framesz=4096,blocksz=4096
+bad_flag '--uplink: mtu 4017, expected at most 4016,' --uplink port=0,mtu=4017 --vm $web
+device=net_null0
 
 say "right"
+device=net_af_packet0,iface=up0
+good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=1968 --vm $web
+device+=,framesz=12288,blocksz=12288,framecnt=512
+good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --vm $web
+device=net_null0
 good --run-dir "$RUN_DIR" --check --uplink port=0 --vm $web
 cat >"$conf" <<END
 ; all of it

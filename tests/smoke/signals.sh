@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
+# asan
 #
 # Signals and what else ends or starts a daemon, all under full load: SIGHUP changes nothing, SIGINT
 # and SIGTERM stop it and leave an empty run directory; a second daemon is refused; after SIGKILL a
@@ -16,38 +17,11 @@ options=(--lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- --uplink port=0
     --vm name=a,mac=52:54:00:00:00:01,mode=server --vm name=b,mac=52:54:00:00:00:02,mode=server)
 guest_pid=
 
-# guest: one testpmd that is both VMs, each of which sends to the other as fast as it can.
-guest() {
-    start guest dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix guest \
-        --vdev "net_virtio_user0,path=$RUN_DIR/a.sock,mac=52:54:00:00:00:01" \
-        --vdev "net_virtio_user1,path=$RUN_DIR/b.sock,mac=52:54:00:00:00:02" \
-        -- --forward-mode=mac --eth-peer=0,52:54:00:00:00:02 --eth-peer=1,52:54:00:00:00:01 \
-        --port-topology=loop --tx-first --total-num-mbufs=8192 --no-lsc-interrupt \
-        --stats-period 3600
-    guest_pid=$STARTED_PID
-}
-
-delivered() {
-    telemetry "/airlock/vm,$1" delivered_packets
-}
-
-delivers_more() {
-    [ "$(delivered "$1")" -gt "$2" ]
-}
-
-traffic_flows() {
-    local name now
-
-    for name in a b; do
-        now=$(delivered "$name")
-        wait_for 20 delivers_more "$name" "$now" || fail "$name gets no packets $1"
-    done
-}
-
 start_all() {
     start_airlockd "${options[@]}"
-    guest
-    traffic_flows "after the start"
+    start_pair a b
+    guest_pid=$STARTED_PID
+    traffic_flows "after the start" a b
 }
 
 # stop_by SIGNAL: exit status 0, and nothing left behind.
@@ -83,14 +57,14 @@ for _ in 1 2 3 4 5; do
     kill -HUP "$airlockd_pid"
     sleep 0.1
 done
-traffic_flows "after SIGHUP"
+traffic_flows "after SIGHUP" a b
 [ "$(telemetry /airlock/vm,a connects)" = 1 ] || fail "SIGHUP cost a its connection"
 grep -q 'airlockd: SIGHUP' "$AIRLOCKD_LOG" || fail "no word of SIGHUP"
 
 say "a second daemon"
 refused '--run-dir: .*/pool: another process'
 [ -S "$RUN_DIR/a.sock" ] || fail "the second daemon took a socket away"
-traffic_flows "after a second daemon was refused"
+traffic_flows "after a second daemon was refused" a b
 
 say "SIGTERM"
 stop_by TERM

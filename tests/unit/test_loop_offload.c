@@ -7,6 +7,8 @@
  * and left alone where it can.
  */
 
+#include <netinet/in.h>
+
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
@@ -211,6 +213,116 @@ test_large_packet_for_the_wire_goes_in_segments(void)
 	return segments_arrive(0, &loop.wire, &loop.wire_want);
 }
 
+/* VM 0 sends large packets, and VM 1 takes them. */
+static int
+open_large(void)
+{
+	struct loop_conf conf = {
+		.nb_vms = 2,
+		.vms =
+			{
+				{.tx_offloads = TX_OFFLOADS},
+				{.rx_offloads = RX_OFFLOADS | RTE_ETH_RX_OFFLOAD_TCP_LRO},
+			},
+	};
+	/* VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6 */
+	const uint64_t tso = RTE_BIT64(7) | RTE_BIT64(8);
+
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	TEST_ASSERT_EQUAL(loop_vm_stats(1).features & tso, tso, "VM 1 takes large packets");
+	return TEST_SUCCESS;
+}
+
+static int
+is_still_large(const struct rte_mbuf *m)
+{
+	TEST_ASSERT((m->ol_flags & RTE_MBUF_F_RX_LRO) != 0, "told to be large");
+	TEST_ASSERT_EQUAL(m->tso_segsz, SEGMENT_BYTES, "size of its segments");
+	TEST_ASSERT_EQUAL(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_NONE,
+		"told to be unfinished");
+	return TEST_SUCCESS;
+}
+
+static int
+test_large_packet_for_guest_with_tso_stays_whole(void)
+{
+	struct loop_packet packet;
+
+	TEST_ASSERT_SUCCESS(open_large(), "open");
+	packet = packet_to(1, true, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		packet.len = (const uint32_t[]){
+			65535 + RTE_ETHER_HDR_LEN, LOOP_TCP_HEADERS + SEGMENT_BYTES + 1, 30000}[i];
+		TEST_ASSERT_SUCCESS(send_asking(&packet, SEGMENT_BYTES), "%u bytes", packet.len);
+		loop.vms[1].want++;
+		TEST_ASSERT_SUCCESS(loop_wait(), "%u bytes", packet.len);
+		TEST_ASSERT(loop_packet_is_but_csum(loop.vms[1].sink.mbufs[i], &packet), "%u bytes",
+			packet.len);
+		TEST_ASSERT_SUCCESS(
+			is_still_large(loop.vms[1].sink.mbufs[i]), "%u bytes", packet.len);
+	}
+	return loop_check();
+}
+
+/* Ethernet, IPv6 and TCP headers, and a payload. Returns bytes in all. */
+static uint32_t
+write_ipv6(uint8_t *bytes, uint16_t payload_bytes)
+{
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)bytes;
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(eth + 1);
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+
+	*eth = (struct rte_ether_hdr){
+		.dst_addr = loop.vms[1].mac,
+		.src_addr = loop.vms[0].mac,
+		.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6),
+	};
+	*ip = (struct rte_ipv6_hdr){
+		.vtc_flow = RTE_BE32(6 << 28),
+		.payload_len = rte_cpu_to_be_16(sizeof(*tcp) + payload_bytes),
+		.proto = IPPROTO_TCP,
+		.hop_limits = 64,
+		.src_addr = {0xfd, [15] = 1},
+		.dst_addr = {0xfd, [15] = 2},
+	};
+	*tcp = (struct rte_tcp_hdr){.data_off = sizeof(*tcp) / 4 << 4, .tcp_flags = 0x10};
+	for (uint32_t i = 0; i < payload_bytes; i++)
+		((uint8_t *)(tcp + 1))[i] = (uint8_t)(i * 31 + i / 251);
+	return sizeof(*eth) + sizeof(*ip) + sizeof(*tcp) + payload_bytes;
+}
+
+static int
+test_large_ipv6_packet_for_guest_with_tso_stays_whole(void)
+{
+	static uint8_t sent[LOOP_PACKET_MAX], found[LOOP_PACKET_MAX];
+	const uint32_t csum_offset = RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv6_hdr) +
+		offsetof(struct rte_tcp_hdr, cksum);
+	const uint8_t *read;
+	struct rte_mbuf *m;
+	uint32_t len;
+
+	TEST_ASSERT_SUCCESS(open_large(), "open");
+	len = write_ipv6(sent, 40000);
+	m = loop_packet_raw(loop.guest_mbufs, sent, len);
+	TEST_ASSERT_NOT_NULL(m, "mbufs");
+	loop_packet_ask(m, true, SEGMENT_BYTES);
+	m->l3_len = sizeof(struct rte_ipv6_hdr);
+	m->ol_flags &= ~(RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM);
+	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+	TEST_ASSERT_SUCCESS(loop_send_mbufs(0, 0, &m, 1), "send");
+	loop.vms[1].want = 1;
+	TEST_ASSERT_SUCCESS(loop_wait(), "arrival");
+	m = loop.vms[1].sink.mbufs[0];
+	TEST_ASSERT_EQUAL(m->pkt_len, len, "length");
+	TEST_ASSERT_SUCCESS(is_still_large(m), "large");
+	read = rte_pktmbuf_read(m, 0, len, found);
+	if (read != found)
+		memcpy(found, read, len);
+	memcpy(&sent[csum_offset], &found[csum_offset], sizeof(uint16_t));
+	TEST_ASSERT_BUFFERS_ARE_EQUAL(sent, found, len, "bytes, but for the checksum");
+	return loop_check();
+}
+
 static int
 test_large_broadcast_is_cut_once_for_all(void)
 {
@@ -257,6 +369,8 @@ static const struct unit_test_suite offload_suite = {
 			CASE(test_checksum_for_the_wire_of_a_vlan_is_finished),
 			CASE(test_large_packet_for_guest_without_tso_comes_in_segments),
 			CASE(test_large_packet_for_the_wire_goes_in_segments),
+			CASE(test_large_packet_for_guest_with_tso_stays_whole),
+			CASE(test_large_ipv6_packet_for_guest_with_tso_stays_whole),
 			CASE(test_large_broadcast_is_cut_once_for_all),
 			CASE(test_request_that_does_not_fit_the_packet_is_dropped),
 			TEST_CASES_END(),
