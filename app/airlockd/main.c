@@ -192,13 +192,18 @@ check_at_rest(struct airlock_pipeline *pipeline)
 
 /* With ports and VMs gone, every page has to be back: those that are not were lost on the way. */
 static int
-check_pool(const struct airlock_pool *pool)
+check_pool(struct airlock_pool *pool)
 {
+	uint32_t nb_quarantined = airlock_dmatable_forget(pool), nb_back;
 	struct airlock_pool_stats stats;
-	uint32_t nb_back;
 
 	airlock_pool_stats(pool, &stats);
-	nb_back = stats.pages[AIRLOCK_PAGE_FREE] + stats.header_pages;
+	nb_back = stats.pages[AIRLOCK_PAGE_FREE] + stats.header_pages +
+		nb_quarantined * stats.frame_pages;
+	if (nb_quarantined > 0)
+		DAEMON_LOG(WARNING,
+			"%u frames may still be mapped for VMs whose agents do not answer\n",
+			nb_quarantined);
 	if (nb_back == stats.nb_pages)
 		return 0;
 	DAEMON_LOG(ERR, "%u of %u pages were not given back\n", stats.nb_pages - nb_back,
@@ -278,8 +283,8 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 	}
 	status = run(pipeline, config, signals);
 	airlock_pipeline_destroy(pipeline);
-	if (status == 0)
-		status = check_pool(pool);
+	if (check_pool(pool) != 0 && status == 0)
+		status = EXIT_RUN_TIME;
 
 destroy_pool:
 	/* Without windows no VM has the file mapped: by copy, a VM sees its own memory only. */

@@ -223,6 +223,18 @@ layout_fill(const struct airlock_page_table *pages, struct airlock_window_layout
 	}
 }
 
+void
+agent_write_header(const struct airlock_pool *pool)
+{
+	struct airlock_window_header *header = airlock_pool_header(pool);
+
+	if (header == NULL)
+		return;
+	header->magic = AIRLOCK_WINDOW_HEADER_MAGIC;
+	header->version = AIRLOCK_WINDOW_VERSION;
+	layout_fill(airlock_pool_table(pool), &header->layout);
+}
+
 static int
 welcome_send(struct airlock_dmatable *table)
 {

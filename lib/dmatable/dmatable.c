@@ -97,6 +97,7 @@ airlock_dmatable_create(const struct airlock_dmatable_conf *conf)
 	if (table->next_in_chain == NULL ||
 		frames_init(&table->pending, table->pages->nb_frames) < 0)
 		goto free_table;
+	agent_write_header(conf->pool);
 	return table;
 
 free_table:

@@ -160,6 +160,7 @@ void thread_del_table(struct airlock_dmatable *table);
 /* agent.c */
 void agent_accept(struct watch *listener, uint32_t events);
 void agent_close(struct airlock_dmatable *table);
+void agent_write_header(const struct airlock_pool *pool);
 int agent_send(struct airlock_dmatable *table, const void *msg, uint32_t bytes);
 /* Say why, then close. */
 void agent_refuse(struct airlock_dmatable *table, const char *format, ...)

@@ -100,8 +100,8 @@ uint32_t airlock_pool_nb_partitions(const struct airlock_pool *pool);
 struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool, uint32_t partition);
 
 /**
- * The pool's last frame, which no packet ever comes into: for what every VM may know. It is zero
- * until the caller fills it, in state HOST for good.
+ * The pool's last page, for what every VM may know. The frame that it is in is in no mempool, and
+ * HOST for good; it is zero until the caller fills the page.
  *
  * @return its address; NULL if the pool was created without
  */

@@ -261,7 +261,7 @@ airlock_pool_header(const struct airlock_pool *pool)
 {
 	if (pool->header_frames == 0)
 		return NULL;
-	return airlock_page_addr(pool->table, pool->table->nb_frames - 1);
+	return RTE_PTR_ADD(pool->file.base, pool->file.bytes - AIRLOCK_PAGE_SIZE);
 }
 
 void

@@ -307,7 +307,8 @@ test_header_is_the_last_frame_and_nobodys(void)
 	conf.header = true;
 	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
 	TEST_ASSERT_EQUAL((uintptr_t)airlock_pool_header(fixture.pool),
-		(uintptr_t)airlock_page_addr(fixture.table, NB_PAGES / 4 - 1), "address");
+		(uintptr_t)airlock_page_addr(fixture.table, 0) + (NB_PAGES - 1) * AIRLOCK_PAGE_SIZE,
+		"address");
 	airlock_pool_stats(fixture.pool, &stats);
 	TEST_ASSERT_EQUAL(stats.header_pages, 4, "pages");
 	return fixture_check_pages(NB_PAGES - 4, 0, 4);
