@@ -268,6 +268,9 @@ agent_accept(struct watch *listener, uint32_t events)
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
+	/* The same agent may be back before the end of its last connection was read. */
+	if (table->agent.fd >= 0)
+		agent_ready(&table->agent, EPOLLIN);
 	if (table->agent.fd >= 0) {
 		snprintf(text, sizeof(text), "%s has an agent already, in process %d", table->name,
 			table->agent_pid);
