@@ -45,6 +45,7 @@ struct burst {
 	uint16_t n;
 	uint16_t nb_runs;
 	struct rte_mbuf **mbufs;
+	struct rte_mempool *cold_pool; /* of the ring's partition */
 	uint32_t tries; /* that are left on a full ring */
 	uint32_t frames[AIRLOCK_HANDOFF_MAX_BURST]; /* that a packet goes by; or as above */
 	uint8_t run_of[AIRLOCK_HANDOFF_MAX_BURST]; /* the frame's place in runs[] */
@@ -286,16 +287,28 @@ count_burst(struct burst *b, uint64_t start)
 	}
 }
 
+/* A frame that this guest has not posted: of this ring's partition, and nobody else has it. */
+static bool
+is_cold(const struct burst *b, const struct rte_mbuf *m)
+{
+	return b->tag != 0 && m->pool == b->cold_pool && m->nb_segs == 1 &&
+		rte_mbuf_refcnt_read(m) == 1 &&
+		!airlock_rxring_has_frame(
+			b->ring, airlock_page_frame(b->remap->pages, m->buf_addr));
+}
+
 /* Frames whose packets were copied go back; those that could not be mapped are made sure of. */
 static void
 free_burst(struct burst *b)
 {
-	struct rte_mbuf *loose[AIRLOCK_HANDOFF_MAX_BURST];
+	struct rte_mbuf *loose[AIRLOCK_HANDOFF_MAX_BURST], *cold[AIRLOCK_HANDOFF_MAX_BURST];
 	uint32_t failed[AIRLOCK_HANDOFF_MAX_BURST];
-	uint16_t nb_loose = 0, nb_failed = 0;
+	uint16_t nb_loose = 0, nb_cold = 0, nb_failed = 0;
 
 	for (uint16_t i = 0; i < b->n; i++) {
-		if (!b->kept[i])
+		if (!b->kept[i] && is_cold(b, b->mbufs[i]))
+			cold[nb_cold++] = b->mbufs[i];
+		else if (!b->kept[i])
 			loose[nb_loose++] = b->mbufs[i];
 		else if (unlikely(b->frames[i] == NO_FRAME))
 			failed[nb_failed++] =
@@ -303,6 +316,8 @@ free_burst(struct burst *b)
 	}
 	if (nb_loose > 0)
 		airlock_handoff_free(b->remap->vnic->frames, loose, nb_loose);
+	if (nb_cold > 0)
+		airlock_page_put_cold(b->remap->pages, cold, nb_cold);
 	if (unlikely(nb_failed > 0))
 		airlock_dmatable_unmap(b->remap->table, b->queue_id, failed, nb_failed);
 }
@@ -319,6 +334,9 @@ burst_init(struct burst *b, struct airlock_handoff *handoff, struct airlock_rema
 	b->n = n;
 	b->nb_runs = 0;
 	b->tries = handoff->retries;
+	b->cold_pool = queue_id < airlock_pool_nb_partitions(remap->pool)
+		? airlock_pool_mempool(remap->pool, queue_id)
+		: NULL;
 	b->remapped = (struct airlock_flow_value){0};
 	b->copied = (struct airlock_flow_value){0};
 	b->tag = atomic_load_explicit(&remap->tag, memory_order_acquire);

@@ -84,6 +84,8 @@ struct airlock_page_table {
 	_Atomic uint32_t last_tag; /**< given out last */
 	_Atomic uint64_t violations; /**< transitions from a wrong state; written by any lcore */
 	_Atomic uint32_t *words; /**< nb_frames: a state in the low byte, a tag above it */
+	/** The mempool driver's part of airlock_page_put_cold(). */
+	void (*put_cold)(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n);
 	struct rte_mbuf **mbufs; /**< nb_frames: each frame's, for good; NULL if it has none */
 	uint32_t nb_partitions;
 	struct airlock_page_partition *partitions;
@@ -162,6 +164,19 @@ static inline uint32_t
 airlock_page_word_get(const struct airlock_page_table *table, uint32_t frame)
 {
 	return atomic_load_explicit(&table->words[frame], memory_order_relaxed);
+}
+
+/**
+ * Give frames back to their mempool, to be used again after all others: those that a VM ought to have
+ * been given and has not posted. The mempool, which hands out first what came back last, would offer
+ * them for ever. Any lcore.
+ *
+ * @param mbufs  n of the table's frames, single, unshared, of one mempool
+ */
+static inline void
+airlock_page_put_cold(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
+{
+	table->put_cold(mbufs[0]->pool, mbufs, n);
 }
 
 /** State of a frame. Any thread. */

@@ -7,10 +7,12 @@
  * driver above (mempool_page.c) has a piece per lcore in front of it.
  *
  * Freeing sets bits in the extent's word, and so partial extents merge by themselves. Taking takes
- * all that the word holds. Two stacks say where to look: an extent that becomes full goes on top of
+ * all that the word holds. Stacks say where to look: an extent that becomes full goes on top of
  * one, an extent that gets its first free frame on top of the other. A stack is a linked list of
  * numbers whose top has a count beside it in one word: a top that went and came back is not taken
- * for one that stayed.
+ * for one that stayed. A third stack has the extents that became full by frames that no VM could be
+ * given (airlock_page_put_cold()): nothing is taken from it while another extent is full, or they
+ * would be taken again and again only because they are back first.
  *
  * An entry is no promise, only a hint: the frames may have gone since. What does hold is that an
  * extent with free frames is on a stack. Bits are set by extents_give(), which queues the extent
@@ -108,13 +110,13 @@ take_whole(struct extents *x, uint32_t number)
 
 /* An extent that is not full any more is on the other stack, or was taken. */
 static uint64_t
-take_full(struct extents *x, uint32_t *number)
+take_full(struct extents *x, uint32_t *number, enum extent_list list)
 {
 	struct extent *e;
 	uint64_t bits;
 
 	for (uint32_t i = 0; i < MAX_HINTS; i++) {
-		*number = pop(x, EXTENT_FULL);
+		*number = pop(x, list);
 		if (*number == EXTENT_NONE)
 			return 0;
 		e = &x->extents[*number];
@@ -173,8 +175,10 @@ take_begun(struct extents *x, uint32_t *number)
 uint64_t
 extents_take(struct extents *x, uint32_t *number)
 {
-	uint64_t bits = take_full(x, number);
+	uint64_t bits = take_full(x, number, EXTENT_FULL);
 
+	if (bits == 0)
+		bits = take_full(x, number, EXTENT_COLD);
 	return bits != 0 ? bits : take_begun(x, number);
 }
 

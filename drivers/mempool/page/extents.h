@@ -22,9 +22,10 @@
 
 #define EXTENT_NONE UINT32_MAX
 
-/* Which stack an extent lies on; it may lie on both. */
+/* Which stack an extent lies on; it may lie on several. */
 enum extent_list {
 	EXTENT_FULL, /* was full when it was put there: the latest first */
+	EXTENT_COLD, /* the same, but the last of its frames came back unwanted */
 	EXTENT_BEGUN, /* had its first frame freed when it was put there */
 	EXTENT_LISTS,
 };
@@ -59,16 +60,16 @@ uint64_t extents_take(struct extents *x, uint32_t *number);
 /* Frames that are free. Exact while the others rest. */
 uint32_t extents_count(const struct extents *x);
 
-/* Free some frames of an extent: those of *bits*, none of which is free. */
+/* Free some frames of an extent: those of *bits*, none of which is free. full: FULL or COLD */
 static inline void
-extents_give(struct extents *x, uint32_t number, uint64_t bits)
+extents_give(struct extents *x, uint32_t number, uint64_t bits, enum extent_list full)
 {
 	struct extent *e = &x->extents[number];
 	/* Pairs with taking them in extents.c: what was done to the frames comes before. */
 	uint64_t old = atomic_fetch_or_explicit(&e->free, bits, memory_order_acq_rel);
 
 	if ((old | bits) == e->all)
-		extents_queue(x, number, EXTENT_FULL);
+		extents_queue(x, number, full);
 	else if (old == 0)
 		extents_queue(x, number, EXTENT_BEGUN);
 }

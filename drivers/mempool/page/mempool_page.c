@@ -58,6 +58,8 @@ struct page_mempool {
 	struct own_extent own[RTE_MAX_LCORE];
 };
 
+static void page_put_cold(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n);
+
 static int
 page_alloc(struct rte_mempool *mp)
 {
@@ -72,6 +74,7 @@ page_alloc(struct rte_mempool *mp)
 		rte_free(pm);
 		return -ENOENT;
 	}
+	pm->table->put_cold = page_put_cold;
 	pm->first_frame = partition->first_frame;
 	pm->nb_frames = partition->nb_frames;
 	pm->extents = extents_create(pm->nb_frames, mp->socket_id);
@@ -116,12 +119,13 @@ own_get(struct page_mempool *pm)
 }
 
 static inline void
-give_bits(struct page_mempool *pm, struct own_extent *own, uint32_t number, uint64_t bits)
+give_bits(struct page_mempool *pm, struct own_extent *own, uint32_t number, uint64_t bits,
+	enum extent_list full)
 {
 	if (likely(own != NULL) && own->number == number)
 		mask_set(&own->back, mask_get(&own->back) | bits);
 	else
-		extents_give(pm->extents, number, bits);
+		extents_give(pm->extents, number, bits, full);
 }
 
 /* Lowest last, so that it comes first. */
@@ -134,22 +138,20 @@ fill(struct page_mempool *pm, unsigned int n)
 		uint32_t frame = pm->nb_frames - ++pm->nb_filled;
 
 		extents_give(pm->extents, frame >> EXTENT_SHIFT,
-			UINT64_C(1) << frame % AIRLOCK_PAGE_EXTENT);
+			UINT64_C(1) << frame % AIRLOCK_PAGE_EXTENT, EXTENT_FULL);
 	}
 	return 0;
 }
 
-static int
-page_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+/* own NULL: all of it to the shared extents. full: as extents_give() has it */
+static inline void
+give(struct page_mempool *pm, struct own_extent *own, void *const *objs, unsigned int n,
+	enum extent_list full)
 {
-	struct page_mempool *pm = mp->pool_data;
 	struct airlock_page_table *table = pm->table;
-	struct own_extent *own = own_get(pm);
 	uint32_t number = 0;
 	uint64_t bits = 0;
 
-	if (unlikely(!table->live))
-		return fill(pm, n);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct rte_mbuf *m = objs[i];
 		uint32_t frame = airlock_page_frame(table, m->buf_addr);
@@ -163,15 +165,31 @@ page_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
 			continue;
 		if (place >> EXTENT_SHIFT != number) {
 			if (bits != 0)
-				give_bits(pm, own, number, bits);
+				give_bits(pm, own, number, bits, full);
 			number = place >> EXTENT_SHIFT;
 			bits = 0;
 		}
 		bits |= UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT;
 	}
 	if (likely(bits != 0))
-		give_bits(pm, own, number, bits);
+		give_bits(pm, own, number, bits, full);
+}
+
+static int
+page_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+{
+	struct page_mempool *pm = mp->pool_data;
+
+	if (unlikely(!pm->table->live))
+		return fill(pm, n);
+	give(pm, own_get(pm), objs, n, EXTENT_FULL);
 	return 0;
+}
+
+static void
+page_put_cold(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n)
+{
+	give(mp->pool_data, NULL, (void *const *)mbufs, n, EXTENT_COLD);
 }
 
 /* What came back is a run that ends just below the rest, or at the extent's end. */
@@ -195,7 +213,7 @@ own_change(struct page_mempool *pm, struct own_extent *own)
 
 	if (back != 0) {
 		mask_set(&own->back, 0);
-		extents_give(pm->extents, own->number, back);
+		extents_give(pm->extents, own->number, back, EXTENT_FULL);
 	}
 	rest = extents_take(pm->extents, &own->number);
 	mask_set(&own->rest, rest);
@@ -254,7 +272,7 @@ page_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 		return take_burst(mp, own, objs, n);
 	ret = take_burst(mp, &passing, objs, n);
 	if (mask_get(&passing.rest) != 0)
-		extents_give(pm->extents, passing.number, mask_get(&passing.rest));
+		extents_give(pm->extents, passing.number, mask_get(&passing.rest), EXTENT_FULL);
 	return ret;
 }
 
