@@ -47,7 +47,7 @@ struct window_bar {
  */
 struct window_pool {
 	rte_spinlock_t lock;
-	/** Of both kinds. Written under the lock, read without by who transmits: relaxed, a hint. */
+	/** Of both kinds. Written under the lock, read without by who transmits: relaxed. */
 	_Atomic uint32_t in_pool;
 	uint32_t frames_in_pool; /**< length of frames[] */
 	uint32_t private_in_pool; /**< length of privates[] */

@@ -12,9 +12,9 @@
  *
  * A packet in a private buffer is sent as it is, but for one case. net_virtio frees what has been
  * transmitted only when its ring is full, so a ring may hold as many private buffers as it has
- * descriptors; and it refills an RX ring with all that is missing or not at all. A receive pool that
- * is not as large as all rings together would thus come to a standstill. So when a pool is low its
- * packets are copied, too.
+ * descriptors; and it refills an RX ring with all that is missing or not at all. A receive pool
+ * that is not as large as all rings together would thus come to a standstill. So when a pool is low
+ * its packets are copied, too.
  *
  * If there is no mbuf for a copy, the burst is cut short: what is left is the program's as if the
  * ring were full, and a program knows what to do then. To drop packets here would leave their
