@@ -118,13 +118,14 @@ struct airlock_window_tx;
 
 /** Counters of a TX queue; the thread that transmits writes them. */
 struct airlock_window_tx_stats {
-	uint64_t packets; /**< copied out of the window */
+	uint64_t packets; /**< copied */
 	uint64_t bytes;
 	uint64_t short_bursts; /**< bursts that were cut for want of memory for copies */
 };
 
 /**
- * Guard a TX queue: packets in frames of the window are replaced by copies.
+ * Guard a TX queue: packets in frames of the window are replaced by copies, and so are packets in
+ * private buffers of a receive pool that runs low.
  *
  * The back end would send zeros: what stands in a frame that a guest names need not be the guest's,
  * so airlockd keeps the pool out of what it reads for transmission. A physical device cannot read
@@ -149,7 +150,7 @@ struct airlock_window_tx *airlock_window_tx_create(struct airlock_window *window
 int airlock_window_tx_attach(struct airlock_window_tx *tx);
 
 /**
- * Replace packets in the window by copies. The thread that transmits on the queue.
+ * Replace packets by copies where that is needed. The thread that transmits on the queue.
  *
  * @param mbufs  n packets; one that is replaced has been freed
  * @return packets from the first on that may be transmitted; with less than n there was no memory

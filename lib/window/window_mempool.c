@@ -32,6 +32,16 @@
 
 #include "window_priv.h"
 
+int window_ops_index = -1;
+
+/* Under the lock. */
+static void
+note_length(struct window_pool *pool)
+{
+	atomic_store_explicit(
+		&pool->in_pool, pool->frames_in_pool + pool->private_in_pool, memory_order_relaxed);
+}
+
 static bool
 has_frame(const struct window_pool *pool, const struct rte_mbuf *mbuf)
 {
@@ -67,6 +77,7 @@ window_mempool_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n
 		else
 			pool->privates[pool->private_in_pool++] = objs[i];
 	}
+	note_length(pool);
 	rte_spinlock_unlock(&pool->lock);
 	return 0;
 }
@@ -102,6 +113,7 @@ window_mempool_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 		else
 			objs[i] = pool->frames[--pool->frames_in_pool];
 	}
+	note_length(pool);
 	rte_spinlock_unlock(&pool->lock);
 	return 0;
 }
@@ -109,13 +121,9 @@ window_mempool_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 static unsigned int
 window_mempool_count(const struct rte_mempool *mp)
 {
-	struct window_pool *pool = mp->pool_data;
-	unsigned int n;
+	const struct window_pool *pool = mp->pool_data;
 
-	rte_spinlock_lock(&pool->lock);
-	n = pool->frames_in_pool + pool->private_in_pool;
-	rte_spinlock_unlock(&pool->lock);
-	return n;
+	return atomic_load_explicit(&pool->in_pool, memory_order_relaxed);
 }
 
 static const struct rte_mempool_ops window_mempool_ops = {
@@ -127,4 +135,8 @@ static const struct rte_mempool_ops window_mempool_ops = {
 	.get_count = window_mempool_count,
 };
 
-RTE_MEMPOOL_REGISTER_OPS(window_mempool_ops);
+/* As RTE_MEMPOOL_REGISTER_OPS() does, which does not tell the index. */
+RTE_INIT(register_window_mempool)
+{
+	window_ops_index = rte_mempool_register_ops(&window_mempool_ops);
+}

@@ -26,8 +26,6 @@
 
 /* Of each lcore, in mbufs: a cache holds up to half as many again. */
 #define CACHE_SIZE 64
-/* A burst that the program has in its hands. */
-#define SPARE 256
 
 /* Only for mbufs that somebody attached to one of ours and detached again. */
 static void
@@ -180,7 +178,7 @@ sort(struct window_pool *pool, const struct airlock_window *window)
 static uint32_t
 spare(void)
 {
-	return SPARE + rte_lcore_count() * (CACHE_SIZE + CACHE_SIZE / 2);
+	return WINDOW_SPARE + rte_lcore_count() * (CACHE_SIZE + CACHE_SIZE / 2);
 }
 
 static uint32_t

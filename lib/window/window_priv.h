@@ -12,6 +12,8 @@
  * of it).
  */
 
+#include <stdatomic.h>
+
 #include <rte_log.h>
 #include <rte_spinlock.h>
 
@@ -45,6 +47,8 @@ struct window_bar {
  */
 struct window_pool {
 	rte_spinlock_t lock;
+	/** Of both kinds. Written under the lock, read without by who transmits: relaxed. */
+	_Atomic uint32_t in_pool;
 	uint32_t frames_in_pool; /**< length of frames[] */
 	uint32_t private_in_pool; /**< length of privates[] */
 	uint32_t nb_frames;
@@ -75,6 +79,22 @@ struct airlock_window *window_bar_open(const struct window_bar *bar);
 /** Make a window of what is mapped. @return NULL with rte_errno ENOMEM */
 struct airlock_window *window_create(
 	uint8_t *base, size_t bytes, rte_iova_t iova, const struct airlock_window_layout *layout);
+
+/** Buffers that a pool has beyond the ring and lcores' caches: for what the program holds. */
+#define WINDOW_SPARE 256
+
+/** Of the mempool driver. Written once, by a constructor. */
+extern int window_ops_index;
+
+/** Whether an mbuf is of a receive pool that has hardly enough left to refill the ring. */
+static inline bool
+window_pool_is_low(const struct rte_mbuf *mbuf)
+{
+	const struct window_pool *pool = mbuf->pool->pool_data;
+
+	return mbuf->pool->ops_index == window_ops_index &&
+		atomic_load_explicit(&pool->in_pool, memory_order_relaxed) < WINDOW_SPARE;
+}
 
 /** Bytes of a frame. */
 static inline size_t

@@ -10,6 +10,12 @@
  * pool or by one that is attached to such an mbuf. Pieces in a chain cannot be replaced one by one:
  * others may hold a reference to the piece in front, in which the link to the next one stands.
  *
+ * A packet in a private buffer is sent as it is, but for one case. net_virtio frees what has been
+ * transmitted only when its ring is full, so a ring may hold as many private buffers as it has
+ * descriptors; and it refills an RX ring with all that is missing or not at all. A receive pool
+ * that is not as large as all rings together would thus come to a standstill. So when a pool is low
+ * its packets are copied, too.
+ *
  * If there is no mbuf for a copy, the burst is cut short: what is left is the program's as if the
  * ring were full, and a program knows what to do then. To drop packets here would leave their
  * addresses in the array behind what is transmitted, where programs free what was not taken.
@@ -56,10 +62,11 @@ count(_Atomic uint64_t *counter, uint64_t n)
 }
 
 static bool
-is_in_window(const struct airlock_window_tx *tx, const struct rte_mbuf *mbuf)
+must_copy(const struct airlock_window_tx *tx, const struct rte_mbuf *mbuf)
 {
 	do {
-		if ((uintptr_t)mbuf->buf_addr - tx->window_base < tx->window_bytes)
+		if ((uintptr_t)mbuf->buf_addr - tx->window_base < tx->window_bytes ||
+			window_pool_is_low(mbuf))
 			return true;
 		mbuf = mbuf->next;
 	} while (mbuf != NULL);
@@ -94,7 +101,7 @@ static uint16_t
 replace_burst(struct airlock_window_tx *tx, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		if (is_in_window(tx, mbufs[i]) && !replace(tx, &mbufs[i]))
+		if (must_copy(tx, mbufs[i]) && !replace(tx, &mbufs[i]))
 			return i;
 	}
 	return n;

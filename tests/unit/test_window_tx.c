@@ -173,6 +173,33 @@ test_packet_outside_stays_as_it_is(void)
 	return TEST_SUCCESS;
 }
 
+/* What waits in a TX ring is missing in the RX ring. */
+static int
+test_private_buffer_is_sent_as_it_is_unless_its_pool_runs_low(void)
+{
+	struct airlock_window_rx_pool_stats stats;
+	struct rte_mbuf *mbuf, *original;
+	void *taken[2048];
+	unsigned int nb_taken;
+
+	TEST_ASSERT_SUCCESS(rte_mempool_generic_get(frames, (void **)&mbuf, 1, NULL), "get");
+	TEST_ASSERT(!airlock_window_contains(window, mbuf->buf_addr), "private ones come first");
+	rte_pktmbuf_reset(mbuf);
+	rte_pktmbuf_append(mbuf, LEN);
+	original = mbuf;
+	TEST_ASSERT_EQUAL(airlock_window_tx_burst(tx, &mbuf, 1), 1, "sent");
+	TEST_ASSERT(mbuf == original, "as it is");
+	airlock_window_rx_pool_stats(frames, &stats);
+	nb_taken = stats.frames_in_pool + stats.private_in_pool - WINDOW_SPARE + 1;
+	TEST_ASSERT_SUCCESS(rte_mempool_generic_get(frames, taken, nb_taken, NULL), "most");
+	TEST_ASSERT_EQUAL(airlock_window_tx_burst(tx, &mbuf, 1), 1, "sent");
+	TEST_ASSERT(mbuf != original, "copied");
+	TEST_ASSERT_EQUAL(mbuf->pkt_len, LEN, "length");
+	rte_pktmbuf_free(mbuf);
+	rte_mempool_generic_put(frames, taken, nb_taken, NULL);
+	return check_frames_are_free();
+}
+
 /* Every pattern of four pieces in and out of the window. */
 static int
 test_chain_is_replaced_wherever_its_pieces_lie(void)
@@ -332,6 +359,8 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_packet_outside_stays_as_it_is),
 			TEST_CASE_ST(
 				setup, teardown, test_chain_is_replaced_wherever_its_pieces_lie),
+			TEST_CASE_ST(setup, teardown,
+				test_private_buffer_is_sent_as_it_is_unless_its_pool_runs_low),
 			TEST_CASE_ST(setup, teardown, test_whole_frame_fits_into_one_copy),
 			TEST_CASE_ST(setup, teardown,
 				test_clone_of_a_frame_is_replaced_and_the_other_holder_keeps_his),
