@@ -10,9 +10,9 @@
  * all that the word holds. Stacks say where to look: an extent that becomes full goes on top of
  * one, an extent that gets its first free frame on top of the other. A stack is a linked list of
  * numbers whose top has a count beside it in one word: a top that went and came back is not taken
- * for one that stayed. A third stack has the extents that became full by frames that no VM could be
- * given (airlock_page_put_cold()): nothing is taken from it while another extent is full, or they
- * would be taken again and again only because they are back first.
+ * for one that stayed. Extents that became full by frames that no VM could be given
+ * (airlock_page_put_cold()) wait in a queue from which nothing is taken while another extent is full:
+ * on a stack they would be taken again and again, only because they are back first.
  *
  * An entry is no promise, only a hint: the frames may have gone since. What does hold is that an
  * extent with free frames is on a stack. Bits are set by extents_give(), which queues the extent
@@ -50,6 +50,15 @@ extents_create(uint32_t nb_frames, int socket_id)
 	if (x == NULL)
 		return NULL;
 	x->nb = nb;
+	x->cold = rte_zmalloc_socket("airlock_extents",
+		rte_ring_get_memsize(rte_align32pow2(nb + 1)), RTE_CACHE_LINE_SIZE, socket_id);
+	if (x->cold == NULL) {
+		rte_free(x);
+		return NULL;
+	}
+	/* RTS: nobody waits for one that was preempted. */
+	rte_ring_init(
+		x->cold, "cold", rte_align32pow2(nb + 1), RING_F_MP_RTS_ENQ | RING_F_MC_RTS_DEQ);
 	for (uint32_t i = 0; i < nb; i++)
 		x->extents[i].all = UINT64_MAX;
 	if (rest != 0)
@@ -60,6 +69,8 @@ extents_create(uint32_t nb_frames, int socket_id)
 void
 extents_destroy(struct extents *x)
 {
+	if (x != NULL)
+		rte_free(x->cold);
 	rte_free(x);
 }
 
@@ -77,6 +88,10 @@ extents_queue(struct extents *x, uint32_t number, enum extent_list list)
 
 	if (atomic_exchange_explicit(&e->queued[list], true, memory_order_acq_rel))
 		return;
+	if (list == EXTENT_COLD) {
+		rte_ring_enqueue(x->cold, (void *)(uintptr_t)number);
+		return;
+	}
 	head = atomic_load_explicit(&x->lists[list].head, memory_order_relaxed);
 	do {
 		atomic_store_explicit(&e->next[list], head & NUMBER_MASK, memory_order_relaxed);
@@ -102,6 +117,20 @@ pop(struct extents *x, enum extent_list list)
 	return number;
 }
 
+static uint32_t
+pop_cold(struct extents *x)
+{
+	uint32_t number;
+	void *entry;
+
+	if (rte_ring_dequeue(x->cold, &entry) < 0)
+		return EXTENT_NONE;
+	number = (uintptr_t)entry;
+	atomic_exchange_explicit(
+		&x->extents[number].queued[EXTENT_COLD], false, memory_order_acq_rel);
+	return number;
+}
+
 static uint64_t
 take_whole(struct extents *x, uint32_t number)
 {
@@ -116,7 +145,7 @@ take_full(struct extents *x, uint32_t *number, enum extent_list list)
 	uint64_t bits;
 
 	for (uint32_t i = 0; i < MAX_HINTS; i++) {
-		*number = pop(x, list);
+		*number = list == EXTENT_COLD ? pop_cold(x) : pop(x, list);
 		if (*number == EXTENT_NONE)
 			return 0;
 		e = &x->extents[*number];

@@ -17,16 +17,18 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
+#include <rte_ring.h>
 
 #include <airlock_page.h>
 
 #define EXTENT_NONE UINT32_MAX
 
-/* Which stack an extent lies on; it may lie on several. */
+/* Where an extent lies; it may lie on several: two stacks, and a queue. */
 enum extent_list {
 	EXTENT_FULL, /* was full when it was put there: the latest first */
-	EXTENT_COLD, /* the same, but the last of its frames came back unwanted */
 	EXTENT_BEGUN, /* had its first frame freed when it was put there */
+	EXTENT_STACKS,
+	EXTENT_COLD = EXTENT_STACKS, /* was full, but the last of its frames came back unwanted */
 	EXTENT_LISTS,
 };
 
@@ -34,15 +36,16 @@ enum extent_list {
 struct extent {
 	_Atomic uint64_t free; /* a bit per frame that may be taken */
 	uint64_t all; /* never changes: fewer than 64 bits in the last extent */
-	_Atomic uint32_t next[EXTENT_LISTS]; /* below this one on its stack, plus 1 */
-	_Atomic bool queued[EXTENT_LISTS]; /* lies on the stack, or is about to */
+	_Atomic uint32_t next[EXTENT_STACKS]; /* below this one on its stack, plus 1 */
+	_Atomic bool queued[EXTENT_LISTS]; /* lies there, or is about to */
 } __rte_cache_aligned;
 
 struct extents {
 	uint32_t nb;
 	struct {
 		_Atomic uint64_t head; /* written by any thread */
-	} __rte_cache_aligned lists[EXTENT_LISTS];
+	} __rte_cache_aligned lists[EXTENT_STACKS];
+	struct rte_ring *cold; /* the first in comes out first */
 	struct extent extents[];
 };
 
