@@ -71,9 +71,9 @@ class Ways(bench.Bench):
 
     def start_guests(self, prefix, way, case, frame_bytes):
         guests = []
-        # A guest that had to be killed leaves its socket.
-        for socket in self.directory.glob("*.sock"):
-            socket.unlink()
+        # A guest that had to be killed leaves its socket, and airlockd the pool of VMs with windows.
+        for left in (*self.directory.glob("*.sock"), *self.directory.glob("pool")):
+            left.unlink()
         for vm in range(case.nb_vms):
             command = ["dpdk-testpmd", "--no-pci", "--in-memory", "--single-file-segments",
                        "-m", "128", "--file-prefix", "%s%d" % (prefix, vm),
@@ -141,6 +141,10 @@ class Ways(bench.Bench):
             def received():
                 return [peer.ask("/ethdev/stats,0")["ipackets"] for peer in peers]
 
+            if way != "copy":
+                self.wait_for("a window of each VM", lambda: all(
+                    host.ask("/airlock/vm,vm%d" % vm)["window"]["state"] == "up"
+                    for vm in range(case.nb_vms)))
             self.wait_for("traffic in each VM", lambda: min(received()) > 1000)
             time.sleep(self.args.settle)
             window, _ = self.window(host, case.nb_vms)
@@ -150,7 +154,9 @@ class Ways(bench.Bench):
             window_after, copy_below = self.window(host, case.nb_vms)
             lcore = host.ask("/airlock/lcores,1")
         finally:
-            self.stop(processes[::-1])
+            # Without airlockd a window is dark, and a guest waits for what it would read there.
+            self.stop(guests)
+            self.stop(processes[-1:])
         packets = sum(after) - sum(before)
         window = {name: window_after[name] - window[name] for name in COUNTERS}
         return Run(packets / (stop_s - start_s), lcore, window, copy_below)
