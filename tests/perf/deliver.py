@@ -27,7 +27,7 @@ WAYS = {
 }
 # Of a VM's window in telemetry: what counts up while packets are delivered.
 COUNTERS = ("mapped", "map_calls", "map_ns", "unmapped", "unmap_runs", "unmap_ns",
-            "scrubbed_bytes", "scrub_ns", "remapped", "copied")
+            "scrubbed_bytes", "scrub_ns", "remapped_packets", "copied_packets")
 
 Case = collections.namedtuple("Case", "size nb_vms source spread")
 Run = collections.namedtuple("Run", "rate lcore window copy_below")
@@ -42,10 +42,10 @@ class Floor:
         env = dict(os.environ, DPDK_TEST="remap_floor_perf_autotest")
         output = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
         lines = [line.split() for line in output.splitlines() if line.startswith("floor ")]
-        # The guest's threads run while its agent unmaps.
-        rows = [row for row in lines if row[1] == "huge" and row[2] == "beside"]
+        # The lower of the two floors: a thread beside makes unmapping dearer.
+        rows = [row for row in lines if row[1] == "huge" and row[2] == "alone"]
         if not rows:
-            sys.exit("pv: no floor of remap for huge folios and a thread beside")
+            sys.exit("pv: no floor of remap for huge folios")
         self.runs = [int(row[3]) for row in rows]
         self.map_ns = [float(row[4]) for row in rows]
         self.unmap_ns = [float(row[5]) for row in rows]
@@ -71,6 +71,9 @@ class Ways(bench.Bench):
 
     def start_guests(self, prefix, way, case, frame_bytes):
         guests = []
+        # A guest that had to be killed leaves its socket, and airlockd the pool of VMs with windows.
+        for left in (*self.directory.glob("*.sock"), *self.directory.glob("pool")):
+            left.unlink()
         for vm in range(case.nb_vms):
             command = ["dpdk-testpmd", "--no-pci", "--in-memory", "--single-file-segments",
                        "-m", "128", "--file-prefix", "%s%d" % (prefix, vm),
@@ -121,10 +124,10 @@ class Ways(bench.Bench):
         sys.exit("pv: %s: waited for %d seconds; logs:\n%s" % (what, WAIT_S, logs))
 
     def window(self, host, nb_vms):
-        """Sums over all VMs, and the highest threshold."""
+        """Sums over all VMs, and the first one's thresholds, by the length of runs."""
         answers = [host.ask("/airlock/vm,vm%d" % vm).get("window", {}) for vm in range(nb_vms)]
         sums = {name: sum(answer.get(name, 0) for answer in answers) for name in COUNTERS}
-        return sums, max(answer.get("copy_below", 0) for answer in answers)
+        return sums, answers[0].get("copy_below", [])
 
     def run(self, way, case):
         self.serial += 1
@@ -138,6 +141,10 @@ class Ways(bench.Bench):
             def received():
                 return [peer.ask("/ethdev/stats,0")["ipackets"] for peer in peers]
 
+            if way != "copy":
+                self.wait_for("a window of each VM", lambda: all(
+                    host.ask("/airlock/vm,vm%d" % vm)["window"]["state"] == "up"
+                    for vm in range(case.nb_vms)))
             self.wait_for("traffic in each VM", lambda: min(received()) > 1000)
             time.sleep(self.args.settle)
             window, _ = self.window(host, case.nb_vms)
@@ -147,7 +154,9 @@ class Ways(bench.Bench):
             window_after, copy_below = self.window(host, case.nb_vms)
             lcore = host.ask("/airlock/lcores,1")
         finally:
-            self.stop(processes[::-1])
+            # Without airlockd a window is dark, and a guest waits for what it would read there.
+            self.stop(guests)
+            self.stop(processes[-1:])
         packets = sum(after) - sum(before)
         window = {name: window_after[name] - window[name] for name in COUNTERS}
         return Run(packets / (stop_s - start_s), lcore, window, copy_below)
@@ -174,19 +183,21 @@ def per(amount, number):
 def describe(floor, run):
     """Nanoseconds a packet, of those that were remapped."""
     w = run.window
-    if w["remapped"] == 0:
+    if w["remapped_packets"] == 0:
         return "%7s %7s %7s %6s %6s %6.1f" % ("-", "-", "-", "-", "-", 0)
     map_run, unmap_run = per(w["mapped"], w["map_calls"]), per(w["unmapped"], w["unmap_runs"])
     least = floor.of(floor.map_ns, map_run) + floor.of(floor.unmap_ns, unmap_run)
     taken = per(w["map_ns"], w["mapped"]) + per(w["unmap_ns"], w["unmapped"])
     return "%7.1f %7.1f %7.1f %6.1f %6.2f %6.1f" % (
-        per(w["map_ns"], w["remapped"]), per(w["unmap_ns"], w["remapped"]),
-        per(w["scrub_ns"], w["remapped"]), map_run, taken / least,
-        100 * per(w["remapped"], w["remapped"] + w["copied"]))
+        per(w["map_ns"], w["remapped_packets"]), per(w["unmap_ns"], w["remapped_packets"]),
+        per(w["scrub_ns"], w["remapped_packets"]), map_run, taken / least,
+        100 * per(w["remapped_packets"], w["remapped_packets"] + w["copied_packets"]))
 
 
-def threshold(run):
-    return "never" if run.copy_below >= 0xFFFFFFFF else str(run.copy_below)
+def thresholds(run):
+    """For single frames, and for the longest runs."""
+    texts = ["never" if bytes_ >= 0xFFFFFFFF else str(bytes_) for bytes_ in run.copy_below]
+    return "/".join(texts[:1] + texts[-1:])
 
 
 def report(floor, case, way, runs, ratios):
@@ -195,10 +206,10 @@ def report(floor, case, way, runs, ratios):
     ratio = "%8s %13s" % ("-", "-")
     if ratios:
         ratio = "%8.2f %13s" % (statistics.median(ratios), "%.2f-%.2f" % (min(ratios), max(ratios)))
-    print("%6d %4d %6s %12s %6s %8.2f %s %s %7s %8d" % (
+    print("%6d %4d %6s %12s %6s %8.2f %s %s %11s %8d" % (
         case.size, case.nb_vms, case.source, case.spread, way,
         statistics.median(run.rate for run in runs) / 1e6, ratio, describe(floor, middle),
-        threshold(middle) if way == "auto" else "-",
+        thresholds(middle) if way == "auto" else "-",
         middle.lcore["handoff_cycles_per_packet"]), flush=True)
 
 
@@ -218,7 +229,7 @@ def measure(ways, args, floor, case):
 def compare(args, directory):
     floor = Floor(args.build)
     floor.show()
-    print("\n%6s %4s %6s %12s %6s %8s %8s %13s %7s %7s %7s %6s %6s %6s %7s %8s" % (
+    print("\n%6s %4s %6s %12s %6s %8s %8s %13s %7s %7s %7s %6s %6s %6s %11s %8s" % (
         "bytes", "VMs", "source", "spread", "way", "Mpps", "to copy", "min-max", "map", "unmap",
         "scrub", "run", "floor", "remap%", "copy<", "handoff"))
     ways = Ways(args, directory)
