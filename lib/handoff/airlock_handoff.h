@@ -7,7 +7,8 @@
 
 /**
  * @file
- * Gives packets to a VM: makes them fit the guest, copies or remaps them, counts what became of each.
+ * Gives packets to a VM: makes them fit the guest, copies or remaps them, counts what became
+ * of each.
  *
  * Thread rule: a context belongs to one lcore; that lcore owns the RX rings it hands off to.
  */

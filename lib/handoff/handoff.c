@@ -3,9 +3,9 @@
  */
 
 /*
- * The hand-off. It stands between the pipeline, which knows which VM a packet is for, and the virtual
- * NIC, which knows how to put it into a ring. A VM with a window is served by remap_burst.c; here is
- * the delivery by copy to all others.
+ * The hand-off. It stands between the pipeline, which knows which VM a packet is for, and the
+ * virtual NIC, which knows how to put it into a ring. A VM with a window is served by
+ * remap_burst.c; here is the delivery by copy to all others.
  *
  * A ring that is full is tried again a bounded number of times, because the guest may be emptying
  * it right now; then the rest is dropped, so that a slow guest holds up nobody. A packet that is

@@ -5,8 +5,8 @@
 /*
  * A burst for a VM with a window: remap or copy, packet by packet.
  *
- * Remapping costs by the run of neighbouring frames, not by the packet, so the burst is looked at in
- * runs: packets that can be remapped and whose frames are neighbours, in the order in which they
+ * Remapping costs by the run of neighbouring frames, not by the packet, so the burst is looked at
+ * in runs: packets that can be remapped and whose frames are neighbours, in the order in which they
  * came. A run is remapped if its packets are long enough for a run of that length; how long that is
  * comes from the calibration (airlock_cost.h). The burst goes in three steps:
  *

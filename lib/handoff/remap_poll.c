@@ -6,8 +6,8 @@
  * What a VM gives back, and what is asked back of it.
  *
  * A guest that posts a frame again has released it. Released frames stay mapped for a while, and a
- * small packet for the same VM may be copied into one: that needs no map, no unmap and no scrub. The
- * rest are handed to the unmap thread in batches.
+ * small packet for the same VM may be copied into one: that needs no map, no unmap and no scrub.
+ * The rest are handed to the unmap thread in batches.
  *
  * A VM that comes near its quota is under pressure. First its released frames are taken back at
  * once, however few. If it still holds nearly all of its quota, it is interrupted, at most once a

@@ -16,8 +16,8 @@
 #include "airlock_remap.h"
 
 /*
- * Released frames are gathered until there are this many, or an eighth of the quota if that is less:
- * the unmap thread makes runs of neighbours out of them, and a run costs little more than a frame.
+ * Released frames are gathered until there are this many, or an eighth of the quota if that is
+ * less: the unmap thread makes runs of neighbours out of them, and a run costs little more than a frame.
  */
 #define RELEASED_BATCH 256
 

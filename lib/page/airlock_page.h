@@ -167,9 +167,9 @@ airlock_page_word_get(const struct airlock_page_table *table, uint32_t frame)
 }
 
 /**
- * Give frames back to their mempool, to be used again after all others: those that a VM ought to have
- * been given and has not posted. The mempool, which hands out first what came back last, would offer
- * them for ever. Any lcore.
+ * Give frames back to their mempool, to be used again after all others: those that a VM ought to
+ * have been given and has not posted. The mempool, which hands out first what came back last, would
+ * offer them for ever. Any lcore.
  *
  * @param mbufs  n of the table's frames, single, unshared, of one mempool
  */

@@ -59,7 +59,7 @@ struct airlock_pipeline_conf {
 	const unsigned int *lcore_ids; /**< EAL lcores that run stages */
 	uint16_t nb_lcores; /**< 1 to AIRLOCK_PIPELINE_MAX_LCORES */
 	uint32_t retries; /**< further tries on a full VM ring */
-	/** Shortest packet that VMs with a window get by remap: bytes, or an AIRLOCK_COPY_BELOW_*. */
+	/** Shortest packet that VMs get by remap: bytes, or an AIRLOCK_COPY_BELOW_*. */
 	uint32_t copy_below;
 	const struct airlock_cost *cost; /**< of this host, copied; NULL: no VM has a window */
 };

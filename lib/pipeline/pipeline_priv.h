@@ -6,9 +6,10 @@
 #define AIRLOCK_PIPELINE_PRIV_H
 
 /*
- * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c (their
- * windows), plan.c (who runs what), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
- * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore).
+ * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c
+ * (their windows), plan.c (who runs what), totals.c (statistics). Datapath files: lcore.c (the
+ * loop), classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to
+ * another lcore).
  */
 
 #include <pthread.h>

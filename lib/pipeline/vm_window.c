@@ -93,7 +93,7 @@ vm_window_down(struct vm *vm)
 void
 vm_window_stop(struct vm *vm)
 {
-	/* One round to the agent and back; what it does not answer for is looked after by others. */
+	/* One round to the agent and back; what it does not answer for goes into quarantine. */
 	if (vm->table != NULL)
 		airlock_dmatable_stop(vm->table, 1000);
 }
