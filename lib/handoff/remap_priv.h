@@ -17,7 +17,8 @@
 
 /*
  * Released frames are gathered until there are this many, or an eighth of the quota if that is
- * less: the unmap thread makes runs of neighbours out of them, and a run costs little more than a frame.
+ * less: the unmap thread makes runs of neighbours of them, and a run costs little more than a
+ * frame.
  */
 #define RELEASED_BATCH 256
 

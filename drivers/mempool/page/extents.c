@@ -11,8 +11,8 @@
  * one, an extent that gets its first free frame on top of the other. A stack is a linked list of
  * numbers whose top has a count beside it in one word: a top that went and came back is not taken
  * for one that stayed. Extents that became full by frames that no VM could be given
- * (airlock_page_put_cold()) wait in a queue from which nothing is taken while another extent is full:
- * on a stack they would be taken again and again, only because they are back first.
+ * (airlock_page_put_cold()) wait in a queue from which nothing is taken while another extent is
+ * full: on a stack they would be taken again and again, only because they are back first.
  *
  * An entry is no promise, only a hint: the frames may have gone since. What does hold is that an
  * extent with free frames is on a stack. Bits are set by extents_give(), which queues the extent
