@@ -3,8 +3,8 @@
  */
 
 /*
- * The part of a VM's telemetry that is about its window: what was remapped and copied, what it cost,
- * what the VM holds. The commands are in telemetry.c.
+ * The part of a VM's telemetry that is about its window: what was remapped and copied, what it
+ * cost, what the VM holds. The commands are in telemetry.c.
  *
  * Thread rule: telemetry's threads.
  */
