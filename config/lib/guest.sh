@@ -5,8 +5,12 @@
 # Stock guests for tests and the demonstration: Debian's kernel in Debian's QEMU, with an
 # initramfs made here from busybox and the kernel's virtio modules. Needs common.sh.
 #
+# With --program a guest has no network of the kernel's: its card is bound to uio_pci_generic, for
+# that program, which is a DPDK program. With --window it has a window.
+#
 #   guest_prepare                    fetch the kernel, find out whether KVM runs (needs network)
 #   guest_start NAME --socket PATH --mac MAC --ip ADDRESS/PREFIX [option...]
+#   guest_start NAME --socket PATH --mac MAC --program FILE... [--window SOCKET] [option...]
 #   guest_wait NAME [SECONDS]        until it answers
 #   guest_sh NAME [--limit SECONDS] COMMAND...
 #   guest_stop NAME [--now]
@@ -22,25 +26,36 @@ guest_dir() {
     printf '%s/guests/%s' "$AIRLOCK_WORK" "$1"
 }
 
-# The newest kernel in the cache: a directory with vmlinuz, modules/*.ko and modules/order.
+# The newest kernel in the cache: a directory with vmlinuz, modules/*.ko, modules/order and
+# modules/order.dpdk.
 guest_kernel_cached() {
-    find "$AIRLOCK_CACHE" -maxdepth 2 -path '*/kernel-*/vmlinuz' 2>/dev/null |
-        sort -V | tail -n 1 | sed 's|/vmlinuz$||'
+    find "$AIRLOCK_CACHE" -maxdepth 3 -path '*/kernel-*/modules/order.dpdk' 2>/dev/null |
+        sort -V | tail -n 1 | sed 's|/modules/order.dpdk$||'
 }
 
-# guest_kernel_modules TREE DIR: copy what a virtio network card needs, with the order to load it.
+# guest_kernel_order TREE VERSION DIR ORDER MODULE...: copy modules and all that they need to DIR,
+# and note in ORDER how to load them.
+guest_kernel_order() {
+    local tree=$1 version=$2 dir=$3 order=$4 module path
+
+    shift 4
+    for module in "$@"; do
+        modprobe -d "$tree" -S "$version" --show-depends "$module" || return 1
+    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
+        cp "$path" "$dir/" && basename "$path" >>"$order" || return 1
+    done
+    grep -q "^${!#}\.ko" "$order"
+}
+
+# guest_kernel_modules TREE DIR: what a virtio network card needs, for the kernel and for DPDK.
 guest_kernel_modules() {
-    local tree=$1 dir=$2 version module path
+    local tree=$1 dir=$2 version
 
     version=$(basename "$tree"/lib/modules/*)
     mkdir "$dir" || return 1
     depmod -b "$tree" "$version" || return 1
-    for module in virtio_pci virtio_net; do
-        modprobe -d "$tree" -S "$version" --show-depends "$module" || return 1
-    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
-        cp "$path" "$dir/" && basename "$path" >>"$dir/order" || return 1
-    done
-    grep -q '^virtio_net\.ko' "$dir/order"
+    guest_kernel_order "$tree" "$version" "$dir" "$dir/order" virtio_pci virtio_net &&
+        guest_kernel_order "$tree" "$version" "$dir" "$dir/order.dpdk" uio_pci_generic
 }
 
 # guest_kernel_unpack SCRATCH NAME: the package in SCRATCH becomes $AIRLOCK_CACHE/NAME.
@@ -80,23 +95,40 @@ guest_kernel_fetch() {
         die "cannot download $package"
     fi
     status=0
-    guest_kernel_unpack "$scratch" "kernel-${package#linux-image-}" || status=$?
+    guest_kernel_unpack "$scratch" "kernel-${package#linux-image-}-dpdk" || status=$?
     rm -rf "$scratch"
     [ "$status" -eq 0 ] || die "cannot unpack $package"
 }
 
-# guest_copy_program ROOT PROGRAM: a program and the shared libraries it needs.
+# guest_copy_program ROOT PROGRAM [TO]: a program, or a library, and the shared libraries it needs.
+# Those that the system does not have go where it has its own: a build directory may be anywhere.
 guest_copy_program() {
-    local root=$1 program=$2 file
+    local root=$1 program=$2 file to=${3:-$2}
 
-    for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
-        mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file" || return 1
+    mkdir -p "$root${to%/*}" && cp -L "$program" "$root$to" || return 1
+    for file in $(ldd "$program" 2>&1 | grep -o '/[^ ]*'); do
+        to=$file
+        [[ $file =~ ^(/usr)?/lib ]] || to=/lib/x86_64-linux-gnu/${file##*/}
+        mkdir -p "$root${to%/*}" && cp -L "$file" "$root$to" || return 1
     done
 }
 
-# guest_initramfs FILE
+# guest_copy_dpdk ROOT: the drivers that a DPDK program in a guest loads. Each must be there once.
+guest_copy_dpdk() {
+    local root=$1 libdir name
+
+    libdir=$(pkg-config --variable=libdir libdpdk)
+    mkdir -p "$root$libdir"/dpdk/pmds-23.0 || return 1
+    for name in bus_pci bus_vdev mempool_ring net_virtio; do
+        guest_copy_program "$root" "$libdir/librte_$name.so.23" &&
+            ln -s "$libdir/librte_$name.so.23" "$root$libdir/dpdk/pmds-23.0/librte_$name.so" ||
+            return 1
+    done
+}
+
+# guest_initramfs FILE [PROGRAM...]
 guest_initramfs() {
-    local root=$1.root ethtool
+    local root=$1.root ethtool program
 
     mkdir -p "$root/bin" &&
         cp "$(type -P busybox)" "$root/bin/busybox" &&
@@ -105,6 +137,10 @@ guest_initramfs() {
         chmod 0755 "$root/init" "$root/bin/busybox" || return 1
     ethtool=$(type -P ethtool || true)
     [ -z "$ethtool" ] || guest_copy_program "$root" "$ethtool" || return 1
+    for program in "${@:2}"; do
+        guest_copy_program "$root" "$program" "/bin/${program##*/}" || return 1
+    done
+    [ $# -eq 1 ] || guest_copy_dpdk "$root" || return 1
     (cd "$root" && find . | cpio -o -H newc --quiet) >"$1" || return 1
     rm -rf "$root"
 }
@@ -171,16 +207,23 @@ guest_device() {
     printf '%s' "$device"
 }
 
-# guest_qemu NAME CPUS MB CHARDEV QUEUES DEVICE APPEND: become QEMU.
+# guest_qemu NAME CPUS MB CHARDEV QUEUES DEVICE APPEND WINDOW: become QEMU.
 guest_qemu() {
-    local name=$1 cpus=$2 mb=$3 chardev=$4 queues=$5 device=$6 append=$7 dir accel
+    local name=$1 cpus=$2 mb=$3 chardev=$4 queues=$5 device=$6 append=$7 window=$8 dir accel
+    local pool=${window%/*}/pool variables=() options=()
 
     dir=$(guest_dir "$name")
     accel=$(guest_accel)
+    if [ -n "$window" ]; then
+        variables=(AIRLOCK_WINDOW="$window"
+            LD_PRELOAD="$AIRLOCK_BUILD/app/agent/libairlock-agent.so")
+        options=(-device ivshmem-plain,memdev=pool -object
+            "memory-backend-file,id=pool,mem-path=$pool,share=on,size=$(stat -c %s "$pool")")
+    fi
     # TCG leaves memory barriers out where there can never be a second CPU, but airlockd is one: so
     # there could be one more, or interrupts get lost.
     # la57 would give an emulated CPU one more level of page table to walk, for nothing.
-    exec qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -m "$mb" \
+    exec env ${variables[@]+"${variables[@]}"} qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -m "$mb" \
         -smp "cpus=$cpus,maxcpus=$((cpus + 1))" \
         -nodefaults -display none -no-reboot \
         -object "memory-backend-memfd,id=mem,size=${mb}M,share=on" -numa node,memdev=mem \
@@ -191,22 +234,26 @@ guest_qemu() {
         -chardev "socket,id=command,path=$dir/command.sock,server=on,wait=off" \
         -serial chardev:command \
         -kernel "$(guest_kernel_cached)/vmlinuz" -initrd "$dir/initramfs" -append "$append" \
-        </dev/null >"$AIRLOCK_WORK/qemu-$name.log" 2>&1
+        ${options[@]+"${options[@]}"} </dev/null >"$AIRLOCK_WORK/qemu-$name.log" 2>&1
 }
 
 # guest_start NAME --socket PATH --mac MAC --ip ADDRESS/PREFIX [--mtu N] [--queues N]
 # [--offload on|off] [--packed on|off] [--mergeable on|off] [--server|--client] [--mem MB]
+# [--cpus N]
+# A DPDK guest: --program FILE, for each program, instead of --ip; [--window SOCKET] of airlockd's,
+# with the agent in AIRLOCK_BUILD. Every CPU but the first is kept free for the programs.
 # --server (the default): QEMU listens on PATH; --client: QEMU connects to it.
 guest_start() {
     local name=$1 socket='' mac='' ip='' mtu=1500 queues=1 offload=on packed=off mergeable=on
-    local mode=server=on,wait=off mb=320 dir device append
+    local mode=server=on,wait=off mb=320 cpus='' window='' programs=() dir device append
 
     shift
     while [ $# -gt 0 ]; do
         case $1 in
         --server) mode=server=on,wait=off ;;
         --client) mode=reconnect=1 ;;
-        --socket | --mac | --ip | --mtu | --queues | --offload | --packed | --mergeable)
+        --socket | --mac | --ip | --mtu | --queues | --offload | --packed | --mergeable | \
+            --cpus | --window)
             printf -v "${1#--}" '%s' "$2"
             shift
             ;;
@@ -214,21 +261,32 @@ guest_start() {
             mb=$2
             shift
             ;;
+        --program)
+            programs+=("$2")
+            shift
+            ;;
         *) die "guest_start: what is $1?" ;;
         esac
         shift
     done
-    if [ -z "$socket" ] || [ -z "$mac" ] || [ -z "$ip" ]; then
-        die "guest_start: --socket, --mac and --ip are needed"
+    if [ -z "$socket" ] || [ -z "$mac" ] || [ -z "$ip${programs[*]-}" ]; then
+        die "guest_start: --socket, --mac and --ip or --program are needed"
     fi
     dir=$(guest_dir "$name")
     mkdir -p "$dir"
-    guest_initramfs "$dir/initramfs" || die "cannot make an initramfs for guest $name"
+    guest_initramfs "$dir/initramfs" ${programs[@]+"${programs[@]}"} || die "cannot make an initramfs for guest $name"
     device=$(guest_device "$mac" "$mtu" "$queues" "$offload" "$packed" "$mergeable")
     append="console=ttyS0 quiet panic=-1 mitigations=off no_timer_check"
-    append+=" airlock.ip=$ip airlock.mtu=$mtu"
-    guest_qemu "$name" "$queues" "$mb" "socket,id=vhost0,path=$socket,$mode" "$queues" \
-        "$device" "$append" &
+    cpus=${cpus:-$queues}
+    if [ -n "$ip" ]; then
+        append+=" airlock.ip=$ip airlock.mtu=$mtu"
+    else
+        # Whoever touches a dark page has its CPU wait with it: nothing else may need that CPU.
+        append+=" airlock.dpdk hugepages=64 nmi_watchdog=0 nosoftlockup"
+        append+=" isolcpus=1-$((cpus - 1)) rcupdate.rcu_cpu_stall_suppress=1"
+    fi
+    guest_qemu "$name" "$cpus" "$mb" "socket,id=vhost0,path=$socket,$mode" "$queues" \
+        "$device" "$append" "$window" &
     echo $! >"$dir/pid"
 }
 

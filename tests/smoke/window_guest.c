@@ -3,12 +3,13 @@
  */
 
 /*
- * A guest of airlockd in a process, which looks at every byte that it gets: packets are those of
- * make_checked.py. Port 0, one queue. Prints its counters as a line of JSON every second and at the
- * end, which SIGINT or SIGTERM brings; exit status 1 if a packet was wrong.
+ * A guest of airlockd in a process, or in a VM (--window pci), which looks at every byte that it
+ * gets: packets are those of make_checked.py. Port 0, one queue. Prints its counters as a line of
+ * JSON every second and at the end, which SIGINT or SIGTERM brings; exit status 1 if a packet was
+ * wrong.
  *
- *     window-guest [EAL options] -- [--window SOCKET] [--pool FILE] [--private N] [--ring N]
- *         [--mtu N] [--count N] [--hold N] [--interrupt] [--scan]
+ *     window-guest [EAL options] -- [--window SOCKET|pci[:ADDRESS]] [--pool FILE]
+ *         [--private N] [--ring N] [--mtu N] [--count N] [--hold N] [--interrupt] [--scan]
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
  * their numbers begin again. --hold keeps the first N packets for ever. --interrupt sleeps until
@@ -162,6 +163,17 @@ read_options(int argc, char **argv)
 	return optind == argc;
 }
 
+/* Of a VM: "pci", or "pci:" and an address. */
+static struct airlock_window *
+open_window(void)
+{
+	if (strcmp(options.window, "pci") == 0)
+		return airlock_window_open_pci(NULL);
+	if (strncmp(options.window, "pci:", 4) == 0)
+		return airlock_window_open_pci(options.window + 4);
+	return airlock_window_open_process(options.window, options.pool, WAIT_MS);
+}
+
 static struct rte_mempool *
 create_pool(void)
 {
@@ -170,7 +182,7 @@ create_pool(void)
 	if (options.window == NULL)
 		return rte_pktmbuf_pool_create(
 			"own", OWN_MBUFS, 0, 0, (uint16_t)room, SOCKET_ID_ANY);
-	window = airlock_window_open_process(options.window, options.pool, WAIT_MS);
+	window = open_window();
 	if (window == NULL)
 		return NULL;
 	return airlock_window_rx_pool_create(window,
