@@ -1,0 +1,53 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 The airlock authors
+#
+# Sends the packets of a pcap file (little-endian, microseconds) out of an interface.
+#
+#   send_pcap.py INTERFACE PCAP [STOP]
+#
+# Once, or again and again until the file STOP exists. In small bursts with a pause after each, so
+# that no queue on the way has to be long, and other programs get a part of the machine.
+
+import os
+import socket
+import struct
+import sys
+import time
+
+FILE_HEADER_BYTES = 24
+RECORD = struct.Struct("<IIII")
+BURST = 16
+PAUSE_S = 0.001
+
+
+def read_packets(path):
+    with open(path, "rb") as pcap:
+        data = pcap.read()[FILE_HEADER_BYTES:]
+    packets, at = [], 0
+    while at < len(data):
+        length = RECORD.unpack_from(data, at)[2]
+        at += RECORD.size
+        packets.append(data[at : at + length])
+        at += length
+    return packets
+
+
+def send_all(sock, packets):
+    for number, packet in enumerate(packets):
+        if number % BURST == 0:
+            time.sleep(PAUSE_S)
+        sock.send(packet)
+
+
+def main():
+    interface, path, *stop = sys.argv[1:]
+    packets = read_packets(path)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind((interface, 0))
+        send_all(sock, packets)
+        while stop and not os.path.exists(stop[0]):
+            send_all(sock, packets)
+
+
+main()
