@@ -24,14 +24,16 @@
 #include <airlock_pipeline.h>
 
 #include "airlock_telemetry.h"
+#include "telemetry_priv.h"
 
 #define VMS_PER_ANSWER 256
 
 static struct airlock_pipeline *pipeline; /* NULL: no answers. Under the lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void
-add_flow(struct rte_tel_data *dict, const char *what, const struct airlock_flow_value *flow)
+void
+telemetry_add_flow(
+	struct rte_tel_data *dict, const char *what, const struct airlock_flow_value *flow)
 {
 	char key[RTE_TEL_MAX_STRING_LEN];
 
@@ -75,8 +77,8 @@ add_uplink(struct rte_tel_data *dict, uint16_t uplink_id)
 	airlock_compat_tel_dict_uint(inner, "mtu", stats.mtu);
 	airlock_compat_tel_dict_uint(inner, "rx_queues", stats.nb_rxq);
 	airlock_compat_tel_dict_uint(inner, "tx_queues", stats.nb_txq);
-	add_flow(inner, "received", &stats.received);
-	add_flow(inner, "sent", &stats.sent);
+	telemetry_add_flow(inner, "received", &stats.received);
+	telemetry_add_flow(inner, "sent", &stats.sent);
 	add_drops(inner, "rx_drops", &stats.rx_drops);
 	add_drops(inner, "tx_drops", &stats.tx_drops);
 	airlock_compat_tel_dict_uint(inner, "port_missed", stats.hw.missed);
@@ -130,86 +132,12 @@ add_queue(struct rte_tel_data *dict, const struct airlock_pipeline_vm_stats *sta
 	if (inner == NULL)
 		return;
 	rte_tel_data_start_dict(inner);
-	add_flow(inner, "delivered", &stats->queues[q].delivered);
-	add_flow(inner, "taken", &stats->queues[q].taken);
+	telemetry_add_flow(inner, "delivered", &stats->queues[q].delivered);
+	telemetry_add_flow(inner, "taken", &stats->queues[q].taken);
 	airlock_compat_tel_dict_uint(
 		inner, "rx_drops", airlock_drops_total(&stats->queues[q].rx_drops));
 	snprintf(key, sizeof(key), "queue_%u", q);
 	rte_tel_data_add_dict_container(dict, key, inner, 0);
-}
-
-static uint64_t
-tsc_to_ns(uint64_t tsc)
-{
-	return tsc * 1e9 / rte_get_tsc_hz();
-}
-
-static void
-add_thresholds(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
-{
-	struct rte_tel_data *inner = rte_tel_data_alloc();
-
-	if (inner == NULL)
-		return;
-	rte_tel_data_start_array(inner, AIRLOCK_COMPAT_TEL_UINT);
-	for (unsigned int i = 0; i < AIRLOCK_REMAP_RUNS; i++)
-		airlock_compat_tel_array_uint(inner, window->copy_below[i]);
-	rte_tel_data_add_dict_container(dict, "copy_below", inner, 0);
-}
-
-static void
-add_refused(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
-{
-	struct rte_tel_data *inner = rte_tel_data_alloc();
-
-	if (inner == NULL)
-		return;
-	rte_tel_data_start_dict(inner);
-	for (unsigned int i = 0; i < AIRLOCK_RXRING_REFUSALS; i++) {
-		if (window->refused[i] != 0)
-			airlock_compat_tel_dict_uint(
-				inner, airlock_rxring_refusal_name(i), window->refused[i]);
-	}
-	rte_tel_data_add_dict_container(dict, "refused", inner, 0);
-}
-
-static void
-add_window(struct rte_tel_data *dict, const struct airlock_remap_stats *window)
-{
-	const struct airlock_dmatable_stats *table = &window->table;
-	struct rte_tel_data *inner = rte_tel_data_alloc();
-
-	if (inner == NULL)
-		return;
-	rte_tel_data_start_dict(inner);
-	rte_tel_data_add_dict_string(inner, "state", window->up ? "up" : "down");
-	airlock_compat_tel_dict_uint(inner, "pid", table->pid);
-	airlock_compat_tel_dict_uint(inner, "windows", table->nb_windows);
-	airlock_compat_tel_dict_uint(inner, "agents_refused", table->refused);
-	airlock_compat_tel_dict_uint(inner, "quota", window->quota);
-	airlock_compat_tel_dict_uint(inner, "held", table->held);
-	airlock_compat_tel_dict_uint(inner, "quarantined", table->quarantined);
-	add_thresholds(inner, window);
-	add_flow(inner, "remapped", &window->remapped);
-	add_flow(inner, "copied", &window->copied);
-	airlock_compat_tel_dict_uint(inner, "timed_copies", window->timed.packets);
-	airlock_compat_tel_dict_uint(inner, "copy_ns", tsc_to_ns(window->copy_tsc));
-	airlock_compat_tel_dict_uint(inner, "renewed", window->renewed);
-	airlock_compat_tel_dict_uint(inner, "scrubbed_bytes", window->scrubbed_bytes);
-	airlock_compat_tel_dict_uint(inner, "scrub_ns", tsc_to_ns(window->scrub_tsc));
-	airlock_compat_tel_dict_uint(inner, "interrupts", window->interrupts);
-	airlock_compat_tel_dict_uint(inner, "over_quota", window->over_quota);
-	airlock_compat_tel_dict_uint(inner, "mapped", table->mapped);
-	airlock_compat_tel_dict_uint(inner, "map_calls", table->map_calls);
-	airlock_compat_tel_dict_uint(inner, "map_ns", tsc_to_ns(table->map_tsc));
-	airlock_compat_tel_dict_uint(inner, "map_errors", table->map_errors);
-	airlock_compat_tel_dict_uint(inner, "unmapped", table->unmapped);
-	airlock_compat_tel_dict_uint(inner, "unmap_runs", table->unmap_runs);
-	airlock_compat_tel_dict_uint(inner, "unmap_requests", table->unmap_requests);
-	airlock_compat_tel_dict_uint(inner, "unmap_ns", table->unmap_ns);
-	airlock_compat_tel_dict_uint(inner, "strays", table->strays);
-	add_refused(inner, window);
-	rte_tel_data_add_dict_container(dict, "window", inner, 0);
 }
 
 static int
@@ -233,13 +161,13 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 	airlock_compat_tel_dict_uint(dict, "connects", stats.nb_connects);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats.features);
 	rte_tel_data_add_dict_string(dict, "features", text);
-	add_flow(dict, "delivered", &stats.delivered);
-	add_flow(dict, "taken", &stats.taken);
+	telemetry_add_flow(dict, "delivered", &stats.delivered);
+	telemetry_add_flow(dict, "taken", &stats.taken);
 	add_drops(dict, "rx_drops", &stats.rx_drops);
 	add_drops(dict, "tx_drops", &stats.tx_drops);
 	rte_tel_data_add_dict_string(dict, "deliver", airlock_deliver_name(stats.deliver));
 	if (stats.deliver != AIRLOCK_DELIVER_COPY)
-		add_window(dict, &stats.window);
+		telemetry_add_window(dict, &stats.window);
 	for (uint16_t q = 0; q < stats.nb_queues; q++)
 		add_queue(dict, &stats, q);
 	return 0;
