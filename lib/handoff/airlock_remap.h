@@ -52,7 +52,7 @@ struct airlock_remap_conf {
 struct airlock_remap_counters {
 	struct airlock_flow remapped;
 	struct airlock_flow copied;
-	struct airlock_flow timed; /**< of *copied*: bursts that were copied as a whole */
+	struct airlock_flow timed; /**< of *copied*: bursts copied as a whole, without a wait */
 	_Atomic uint64_t copy_tsc; /**< cycles that *timed* took */
 	_Atomic uint64_t renewed; /**< copies that went into a released frame, of *copied* */
 	_Atomic uint64_t scrubbed_bytes;
@@ -94,6 +94,7 @@ struct airlock_remap {
 	struct airlock_pool *pool;
 	struct airlock_page_table *pages;
 	uint32_t frame_bytes;
+	bool copy_only; /**< never remap, not even where there is nothing to copy into */
 	/** Of the window; 0: there is none. Control writes it (release) last when the window comes
 	 * and first when it goes; the lcores read it (acquire) once a burst. */
 	_Atomic uint32_t tag;

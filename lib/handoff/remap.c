@@ -4,7 +4,7 @@
 
 /*
  * The control side of remapping: a VM's window comes and goes, its quota and its thresholds change.
- * The datapath is in remap_burst.c and remap_poll.c.
+ * The datapath is in remap_burst.c, remap_plan.c and remap_poll.c.
  *
  * While there is no window, *tag* is 0 and lcores only copy. It comes last when a window comes, and
  * goes first when it goes; between that and the rest lies a quiescent state of every lcore.
@@ -96,6 +96,8 @@ airlock_remap_create(const struct airlock_remap_conf *conf)
 	remap->frame_bytes = 1u << remap->pages->frame_shift;
 	remap->deliver = conf->deliver;
 	remap->fixed_below = conf->copy_below;
+	remap->copy_only = conf->deliver == AIRLOCK_DELIVER_AUTO &&
+		conf->copy_below == AIRLOCK_COPY_BELOW_ALWAYS;
 	airlock_cost_feedback_init(
 		&remap->feedback, conf->cost, remap->frame_bytes, RUN_PAGES_UNKNOWN);
 	publish_thresholds(remap);

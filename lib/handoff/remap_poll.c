@@ -65,6 +65,14 @@ interrupt(struct airlock_remap *remap, uint16_t queue_id)
 	airlock_count(&queue->counters.interrupts, 1);
 }
 
+/* Enough to be worth it, and not what the next burst will have to be copied into. */
+static bool
+is_batch(const struct airlock_remap_queue *queue, const struct airlock_rxring *ring, uint32_t quota)
+{
+	return queue->nb_released >= RTE_MIN(quota / 8, RELEASED_BATCH) &&
+		airlock_rxring_nb_private(ring) >= AIRLOCK_HANDOFF_MAX_BURST;
+}
+
 void
 remap_poll(
 	struct airlock_remap *remap, uint16_t queue_id, struct airlock_rxring *ring, uint32_t tag)
@@ -77,8 +85,10 @@ remap_poll(
 	if (tag == 0)
 		return;
 	held = airlock_dmatable_held(remap->table);
+	if (held == 0)
+		return;
 	if (held + quota / 8 < quota) {
-		if (queue->nb_released >= RTE_MIN(quota / 8, RELEASED_BATCH))
+		if (is_batch(queue, ring, quota))
 			give_back(remap, queue_id);
 		return;
 	}

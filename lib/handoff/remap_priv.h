@@ -7,7 +7,8 @@
 
 /*
  * What the hand-off's files share. Control: remap.c, cost.c. Datapath: handoff.c (copy),
- * remap_burst.c (remap or copy, for VMs with a window), remap_poll.c (what the VM gives back).
+ * remap_burst.c and remap_plan.c (remap or copy, for VMs with a window), remap_poll.c (what the VM
+ * gives back).
  */
 
 #include <rte_cycles.h>

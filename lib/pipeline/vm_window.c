@@ -72,6 +72,9 @@ vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 		return -ENOTSUP;
 	vm->quota_frames = conf->quota_pages * (uint64_t)AIRLOCK_PAGE_SIZE >>
 		airlock_pool_table(pl->pool)->frame_shift;
+	/* 0 means a fair share. */
+	if (conf->quota_pages != 0)
+		vm->quota_frames = RTE_MAX(vm->quota_frames, 1u);
 	vm->table = airlock_dmatable_create(&table_conf);
 	if (vm->table == NULL)
 		return -rte_errno;
@@ -119,10 +122,11 @@ frames_to_share(const struct airlock_pipeline *pl)
 	return frames > reserve ? frames - reserve : 0;
 }
 
+/* Quotas that were asked for come first, as far as there is anything left; the rest share it. */
 void
 vm_window_share_quotas(struct airlock_pipeline *pl)
 {
-	uint32_t left = frames_to_share(pl), nb_fair = 0;
+	uint32_t left = frames_to_share(pl), nb_fair = 0, given;
 
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
 		const struct vm *vm = vm_get(pl, i);
@@ -130,15 +134,19 @@ vm_window_share_quotas(struct airlock_pipeline *pl)
 		if (vm == NULL || vm->to.remap == NULL)
 			continue;
 		nb_fair += vm->quota_frames == 0;
-		left -= RTE_MIN(left, vm->quota_frames);
+		given = RTE_MIN(left, vm->quota_frames);
+		left -= given;
+		if (given < vm->quota_frames)
+			PIPELINE_LOG(WARNING, "vm %s: quota of %u frames, of which %u are left\n",
+				vm->vnic->name, vm->quota_frames, given);
+		if (vm->quota_frames != 0)
+			airlock_remap_set_quota(vm->to.remap, given);
 	}
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
 		const struct vm *vm = vm_get(pl, i);
 
-		if (vm == NULL || vm->to.remap == NULL)
-			continue;
-		airlock_remap_set_quota(
-			vm->to.remap, vm->quota_frames != 0 ? vm->quota_frames : left / nb_fair);
+		if (vm != NULL && vm->to.remap != NULL && vm->quota_frames == 0)
+			airlock_remap_set_quota(vm->to.remap, left / nb_fair);
 	}
 }
 

@@ -40,11 +40,14 @@ open_pool(void)
 		.nb_pages = NB_PAGES,
 		.frame_pages = airlock_uplink_frame_pages(loop.conf.mtu),
 		.socket_id = SOCKET_ID_ANY,
+		.header = loop.conf.nb_frames != 0,
 	};
-	char path[64];
+	const char *path = loop.pool_path;
 
-	snprintf(path, sizeof(path), "/dev/shm/airlock-test-%d-loop", getpid());
+	snprintf(loop.pool_path, sizeof(loop.pool_path), "/dev/shm/airlock-test-%d-loop", getpid());
 	conf.path = path;
+	if (loop.conf.nb_frames != 0)
+		conf.nb_pages = loop.conf.nb_frames * conf.frame_pages;
 	loop.pool = airlock_pool_create(&conf);
 	TEST_ASSERT_NOT_NULL(loop.pool, "%s: %s", path, rte_strerror(rte_errno));
 	loop.guest_mbufs = rte_pktmbuf_pool_create(
@@ -126,7 +129,7 @@ open_pipeline(void)
 	struct airlock_pipeline_uplink uplink = {
 		.port_id = loop.port_id,
 		.nb_queues = loop.conf.nb_rxq,
-		.nb_desc = 1024,
+		.nb_desc = loop.conf.nb_desc,
 		.mtu = loop.conf.mtu,
 		.storm_pps = loop.conf.storm_pps,
 	};
@@ -159,6 +162,8 @@ fill_defaults(void)
 		conf->tx_ring_size = WIRE_RING_SIZE;
 	if (conf->mtu == 0)
 		conf->mtu = RTE_ETHER_MTU;
+	if (conf->nb_desc == 0)
+		conf->nb_desc = 1024;
 	for (unsigned int i = 0; i < LOOP_MAX_VMS; i++) {
 		struct loop_vm *vm = &loop.vms[i];
 

@@ -53,6 +53,8 @@ struct loop_vm_conf {
 	bool no_mergeable;
 	bool in_order;
 	enum airlock_deliver deliver; /**< other than COPY: airlock serves the RX rings */
+	bool window; /**< the guest opens its window, and receives into it */
+	uint32_t quota_pages;
 	bool absent; /**< not plugged by loop_open() */
 	uint64_t rx_offloads; /**< that the guest asks for */
 	uint64_t tx_offloads;
@@ -67,6 +69,8 @@ struct loop_conf {
 	uint32_t storm_pps; /**< of the uplink */
 	bool no_uplink;
 	uint32_t copy_below; /**< as airlock_pipeline_conf has it */
+	uint16_t nb_desc; /**< of the wire, for the shares of quotas; default 1024 */
+	uint32_t nb_frames; /**< of the pool, one of them the header's; default 8192 pages */
 	const struct airlock_pipeline_share *shares;
 	uint16_t nb_shares;
 	uint16_t nb_vms;
@@ -82,8 +86,12 @@ struct loop_sink {
 	uint64_t bytes;
 };
 
+struct airlock_window;
+
 struct loop_vm {
 	struct loop_vm_conf conf;
+	struct airlock_window *window;
+	struct rte_mempool *rx_pool; /**< over the window */
 	struct rte_ether_addr mac;
 	char path[64];
 	char device[32];
@@ -100,6 +108,7 @@ struct loop_vm {
 
 struct loop {
 	struct loop_conf conf;
+	char pool_path[64];
 	struct airlock_pool *pool;
 	struct airlock_pipeline *pipeline;
 	struct rte_mempool *guest_mbufs;

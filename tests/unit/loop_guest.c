@@ -18,11 +18,14 @@
 #include <rte_errno.h>
 #include <rte_memory.h>
 
+#include <airlock_window.h>
+
 #include "loop.h"
 #include "pipeline_priv.h"
 
 /* Longest packet that one mbuf of a guest holds. */
-#define ONE_MBUF_BYTES 2048
+#define ONE_MBUF_BYTES	   2048
+#define WINDOW_DEADLINE_MS 5000
 
 int
 loop_add_vm(unsigned int idx)
@@ -39,6 +42,7 @@ loop_add_vm(unsigned int idx)
 		.antispoof = !vm->conf.spoofs,
 		.deliver = vm->conf.deliver,
 		.window = window,
+		.quota_pages = vm->conf.quota_pages,
 		.storm_pps = vm->conf.storm_pps,
 	};
 
@@ -82,14 +86,15 @@ start_port(const struct loop_vm *vm)
 		.txmode.offloads = vm->conf.tx_offloads | RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
 	};
 
-	if (vm->conf.mtu + RTE_ETHER_HDR_LEN > ONE_MBUF_BYTES)
+	if (vm->window == NULL && vm->conf.mtu + RTE_ETHER_HDR_LEN > ONE_MBUF_BYTES)
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	TEST_ASSERT_SUCCESS(
 		rte_eth_dev_configure(vm->port_id, vm->conf.nb_queues, vm->conf.nb_queues, &conf),
 		"%s", vm->device);
 	for (uint16_t q = 0; q < vm->conf.nb_queues; q++) {
-		TEST_ASSERT_SUCCESS(rte_eth_rx_queue_setup(vm->port_id, q, vm->conf.ring_size, 0,
-					    NULL, loop.guest_mbufs),
+		TEST_ASSERT_SUCCESS(
+			rte_eth_rx_queue_setup(vm->port_id, q, vm->conf.ring_size, 0, NULL,
+				vm->window != NULL ? vm->rx_pool : loop.guest_mbufs),
 			"%s RX queue %u", vm->device, q);
 		TEST_ASSERT_SUCCESS(
 			rte_eth_tx_queue_setup(vm->port_id, q, vm->conf.ring_size, 0, NULL),
@@ -97,6 +102,34 @@ start_port(const struct loop_vm *vm)
 	}
 	TEST_ASSERT_SUCCESS(rte_eth_dev_start(vm->port_id), "%s", vm->device);
 	return TEST_SUCCESS;
+}
+
+/* Of a guest that is a process, as all are here. */
+static int
+open_window(struct loop_vm *vm)
+{
+	struct airlock_window_rx_pool_conf conf = {
+		.name = vm->device,
+		.nb_desc = vm->conf.ring_size,
+		.socket_id = SOCKET_ID_ANY,
+	};
+	char path[sizeof(vm->path) + sizeof(".window")];
+
+	snprintf(path, sizeof(path), "%s.window", vm->path);
+	vm->window = airlock_window_open_process(path, loop.pool_path, WINDOW_DEADLINE_MS);
+	TEST_ASSERT_NOT_NULL(vm->window, "%s: %s", path, rte_strerror(rte_errno));
+	vm->rx_pool = airlock_window_rx_pool_create(vm->window, &conf);
+	TEST_ASSERT_NOT_NULL(vm->rx_pool, "%s: %s", path, rte_strerror(rte_errno));
+	return TEST_SUCCESS;
+}
+
+static void
+close_window(struct loop_vm *vm)
+{
+	rte_mempool_free(vm->rx_pool);
+	airlock_window_close(vm->window);
+	vm->rx_pool = NULL;
+	vm->window = NULL;
 }
 
 static int
@@ -123,6 +156,8 @@ loop_plug(unsigned int idx)
 {
 	int ret;
 
+	if (loop.vms[idx].conf.window)
+		TEST_ASSERT_SUCCESS(open_window(&loop.vms[idx]), "window of VM %u", idx);
 	TEST_ASSERT_SUCCESS(show_pool(false), "%s", rte_strerror(rte_errno));
 	ret = plug_port(&loop.vms[idx]);
 	TEST_ASSERT_SUCCESS(show_pool(true), "%s", rte_strerror(rte_errno));
@@ -138,6 +173,7 @@ loop_unplug(unsigned int idx)
 	vm->plugged = false;
 	rte_eth_dev_stop(vm->port_id);
 	TEST_ASSERT_SUCCESS(rte_eal_hotplug_remove("vdev", vm->device), "%s", vm->device);
+	close_window(vm);
 	return TEST_SUCCESS;
 }
 

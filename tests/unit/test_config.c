@@ -28,6 +28,7 @@ test_defaults_are_those_of_the_help_text(void)
 	TEST_ASSERT_EQUAL(config.pool_pages, 8192, "pool-pages");
 	TEST_ASSERT_EQUAL(config.stats_s, 0, "stats");
 	TEST_ASSERT_EQUAL(config.retries, 4, "retries");
+	TEST_ASSERT_EQUAL(config.copy_below, AIRLOCK_COPY_BELOW_AUTO, "copy-below");
 	TEST_ASSERT(!config.check, "check");
 	TEST_ASSERT_EQUAL(config.nb_stages, 0, "stages");
 
@@ -49,6 +50,9 @@ test_defaults_are_those_of_the_help_text(void)
 	TEST_ASSERT_EQUAL(vm->uplink_id, 0, "uplink");
 	TEST_ASSERT(vm->antispoof, "antispoof");
 	TEST_ASSERT_EQUAL(vm->storm_pps, 10000, "storm");
+	TEST_ASSERT_EQUAL(vm->deliver, AIRLOCK_DELIVER_COPY, "deliver");
+	TEST_ASSERT_EQUAL(vm->quota_pages, 0, "quota");
+	TEST_ASSERT_EQUAL(vm->stray, AIRLOCK_STRAY_STALL, "stray");
 	ASSERT_TEXT(vm->origin.text, "--vm", "origin");
 	return TEST_SUCCESS;
 }
@@ -95,6 +99,47 @@ test_flags_set_every_value(void)
 	TEST_ASSERT_EQUAL(vm->uplink_id, 1, "index of the uplink, not its port");
 	TEST_ASSERT(!vm->antispoof, "antispoof");
 	TEST_ASSERT_EQUAL(vm->storm_pps, 1000000000, "storm");
+	return TEST_SUCCESS;
+}
+
+static int
+test_windows_are_set(void)
+{
+	static const struct {
+		const char *text;
+		uint32_t bytes;
+	} below[] = {
+		{"auto", AIRLOCK_COPY_BELOW_AUTO},
+		{"always", AIRLOCK_COPY_BELOW_ALWAYS},
+		{"never", AIRLOCK_COPY_BELOW_NEVER},
+		{"0", 0},
+		{"65535", 65535},
+	};
+
+	for (unsigned int i = 0; i < RTE_DIM(below); i++) {
+		verdict = PARSE(false, "--vm", WEB, "--copy-below", below[i].text);
+		TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+		TEST_ASSERT_EQUAL(config.copy_below, below[i].bytes, "%s", below[i].text);
+	}
+	verdict = PARSE(false, "--uplink", "port=0", "--vm", WEB ",deliver=auto,quota=16777216",
+		"--vm", DB ",deliver=remap,stray=kill,quota=1");
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT_EQUAL(config.vms[0].deliver, AIRLOCK_DELIVER_AUTO, "deliver");
+	TEST_ASSERT_EQUAL(config.vms[0].quota_pages, 16777216, "quota");
+	ASSERT_TEXT(config.vms[0].window, "/run/airlock/web.window", "window");
+	TEST_ASSERT_EQUAL(config.vms[1].deliver, AIRLOCK_DELIVER_REMAP, "deliver");
+	TEST_ASSERT_EQUAL(config.vms[1].stray, AIRLOCK_STRAY_KILL, "stray");
+	TEST_ASSERT_EQUAL(config.uplinks[0].nb_desc, 256, "desc, with a window");
+	verdict = PARSE(false, "--uplink", "port=0,desc=1024", "--vm", WEB ",deliver=auto");
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT_EQUAL(config.uplinks[0].nb_desc, 1024, "desc, as set");
+	verdict = parse_file("[airlock]\ncopy-below = 600\n" VM_WEB
+			     "deliver = remap\nquota = 64\nstray = kill\n");
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT_EQUAL(config.copy_below, 600, "copy-below");
+	TEST_ASSERT_EQUAL(config.vms[0].deliver, AIRLOCK_DELIVER_REMAP, "deliver");
+	TEST_ASSERT_EQUAL(config.vms[0].quota_pages, 64, "quota");
+	TEST_ASSERT_EQUAL(config.vms[0].stray, AIRLOCK_STRAY_KILL, "stray");
 	return TEST_SUCCESS;
 }
 
@@ -259,6 +304,7 @@ static const struct unit_test_suite config_suite = {
 		{
 			CONFIG_CASE(test_defaults_are_those_of_the_help_text),
 			CONFIG_CASE(test_flags_set_every_value),
+			CONFIG_CASE(test_windows_are_set),
 			CONFIG_CASE(test_file_sets_every_value),
 			CONFIG_CASE(test_flags_win_over_file_key_by_key),
 			CONFIG_CASE(test_vm_may_share_a_mac_on_another_vlan_or_uplink),
