@@ -129,6 +129,8 @@ static int
 add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 	char error[static AIRLOCK_ERROR_MAX])
 {
+	char record[sizeof(config->run_dir) + sizeof(config->vms[0].name) + sizeof("/.rings")];
+
 	for (uint16_t i = 0; i < config->nb_vms; i++) {
 		const struct airlock_config_vm *from = &config->vms[i];
 		struct airlock_pipeline_vm vm = {
@@ -143,10 +145,14 @@ add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 			.storm_pps = from->storm_pps,
 			.deliver = from->deliver,
 			.window = from->window,
+			.record = record,
 			.quota_pages = from->quota_pages,
 			.stray = from->stray,
 		};
-		int ret = airlock_pipeline_add_vm(pipeline, &vm);
+		int ret;
+
+		snprintf(record, sizeof(record), "%s/%s.rings", config->run_dir, from->name);
+		ret = airlock_pipeline_add_vm(pipeline, &vm);
 
 		if (ret < 0) {
 			snprintf(error, AIRLOCK_ERROR_MAX, "%s: cannot add vm %s: %s",

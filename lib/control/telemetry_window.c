@@ -62,6 +62,7 @@ telemetry_add_window(struct rte_tel_data *dict, const struct airlock_remap_stats
 	rte_tel_data_add_dict_string(inner, "state", window->up ? "up" : "down");
 	airlock_compat_tel_dict_uint(inner, "pid", table->pid);
 	airlock_compat_tel_dict_uint(inner, "windows", table->nb_windows);
+	airlock_compat_tel_dict_uint(inner, "resumed", table->resumed);
 	airlock_compat_tel_dict_uint(inner, "agents_refused", table->refused);
 	airlock_compat_tel_dict_uint(inner, "quota", window->quota);
 	airlock_compat_tel_dict_uint(inner, "held", table->held);

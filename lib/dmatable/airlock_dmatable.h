@@ -67,13 +67,23 @@ struct airlock_window_place {
 typedef void (*airlock_dmatable_event_fn)(
 	struct airlock_dmatable *table, const struct airlock_window_place *place, void *arg);
 
+/**
+ * Whether the VM may read this frame though it is not mapped: a packet for it was there before its
+ * window was lost, and it has not posted the frame since. In the unmap thread.
+ *
+ * Such a frame is given to the VM when it touches it, empty, as soon as it is free.
+ */
+typedef bool (*airlock_dmatable_resume_fn)(
+	struct airlock_dmatable *table, uint32_t frame, void *arg);
+
 struct airlock_dmatable_conf {
 	const char *name; /**< the VM's, for logs */
 	const char *path; /**< of the window socket */
 	struct airlock_pool *pool;
 	enum airlock_stray stray;
 	airlock_dmatable_event_fn event;
-	void *arg; /**< for *event* */
+	airlock_dmatable_resume_fn resume; /**< NULL: never */
+	void *arg; /**< for *event* and *resume* */
 };
 
 /** Counters of a table; see airlock_dmatable_stats(). */
@@ -94,6 +104,7 @@ struct airlock_dmatable_stats {
 	uint64_t unmap_ns; /**< that the agents' kernel took for them, as the agents say */
 	uint64_t nb_windows; /**< times that an agent handed over a window */
 	uint64_t refused; /**< agents turned away */
+	uint64_t resumed; /**< frames that were given to the VM because it touched them */
 	uint64_t strays; /**< faults on frames that are not the VM's */
 };
 

@@ -67,6 +67,7 @@ table_init(struct airlock_dmatable *table, const struct airlock_dmatable_conf *c
 	table->ops = airlock_dmatable_driver_find(DRIVER);
 	table->stray = conf->stray;
 	table->event = conf->event;
+	table->resume = conf->resume;
 	table->arg = conf->arg;
 	atomic_store_explicit(&table->chain, CHAIN_END, memory_order_relaxed);
 	pthread_mutex_init(&table->lock, NULL);
@@ -296,7 +297,7 @@ airlock_dmatable_held(const struct airlock_dmatable *table)
 {
 	/* In this order, so that it is rather too many than too few. */
 	uint64_t returned = atomic_load_explicit(&table->counters.returned, memory_order_relaxed);
-	uint64_t taken = 0;
+	uint64_t taken = airlock_count_get(&table->counters.resumed);
 
 	for (unsigned int i = 0; i < AIRLOCK_DMATABLE_MAX_QUEUES; i++)
 		taken += airlock_count_get(&table->queues[i].taken);
@@ -319,6 +320,7 @@ airlock_dmatable_stats(const struct airlock_dmatable *table, struct airlock_dmat
 		.unmap_ns = airlock_count_get(&counters->unmap_ns),
 		.nb_windows = airlock_count_get(&counters->nb_windows),
 		.refused = airlock_count_get(&counters->refused),
+		.resumed = airlock_count_get(&counters->resumed),
 		.strays = airlock_count_get(&counters->strays),
 	};
 	if (stats->up) {

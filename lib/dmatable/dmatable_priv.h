@@ -31,7 +31,7 @@ extern int dmatable_logtype;
 
 /* End of a chain of frames. */
 #define CHAIN_END UINT32_MAX
-/* Strays on frames that are the VM's, to be looked at again. */
+/* Strays on frames that are or become the VM's, to be looked at again. */
 #define MAX_RETRIES 16
 /* UNMAP requests without an answer, at most. */
 #define MAX_REQUESTS 32
@@ -88,6 +88,7 @@ struct thread_counters {
 	_Atomic uint64_t nb_windows;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t strays;
+	_Atomic uint64_t resumed; /* frames */
 	_Atomic uint32_t quarantined;
 	_Atomic uint32_t waiting; /* frames to be unmapped by the window that is up */
 };
@@ -101,6 +102,7 @@ struct airlock_dmatable {
 	const struct airlock_dmatable_ops *ops;
 	enum airlock_stray stray;
 	airlock_dmatable_event_fn event;
+	airlock_dmatable_resume_fn resume; /* NULL: never */
 	void *arg;
 	uint32_t *next_in_chain; /* nb_frames; of a frame in the chain: by who put it there */
 
@@ -199,7 +201,7 @@ void quarantine_look_table(struct airlock_dmatable *table, int confirmed_pid);
 
 /* stray.c */
 void stray_ready(struct watch *faults, uint32_t events);
-/* Look again at those that may have been resolved. True: there are some left. */
+/* Look again at those that may have been resolved. True: something came of it. */
 bool stray_look(struct airlock_dmatable *table);
 
 #endif /* AIRLOCK_DMATABLE_PRIV_H */

@@ -5,7 +5,10 @@
 /*
  * Accesses to pages that are not mapped for the VM.
  *
- * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. Any other
+ * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. One that was
+ * the VM's own when an earlier window was lost, and that the VM cannot know to be gone, is given to it
+ * again, empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped.
+ * Any other
  * is a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed for
  * it, the page is poisoned.
  *
@@ -19,6 +22,8 @@
  */
 
 #include <rte_cycles.h>
+
+#include <airlock_scrub.h>
 
 #include "dmatable_priv.h"
 
@@ -38,6 +43,38 @@ is_the_vms(const struct airlock_dmatable *table, uint32_t page)
 
 	return word == airlock_page_word(AIRLOCK_PAGE_LEASED, tag) ||
 		word == airlock_page_word(AIRLOCK_PAGE_RELEASED, tag);
+}
+
+/* It had a packet for the VM when the window was lost, say with the airlock that ran before. */
+static bool
+may_resume(struct airlock_dmatable *table, uint32_t page)
+{
+	uint32_t frame = frame_of(table, page);
+	enum airlock_page_state state = airlock_page_state_get(table->pages, frame);
+
+	return table->resume != NULL && state != AIRLOCK_PAGE_LEASED &&
+		state != AIRLOCK_PAGE_RELEASED && table->resume(table, frame, table->arg);
+}
+
+/* The frame becomes the VM's, all zero. False: not now. */
+static bool
+stray_resume(struct airlock_dmatable *table, uint32_t page)
+{
+	struct airlock_page_table *pages = table->pages;
+	uint32_t frame = frame_of(table, page);
+	bool claimed;
+
+	/* Control takes back what is leased, under this lock. */
+	pthread_mutex_lock(&table->lock);
+	claimed = airlock_page_claim(pages, frame);
+	if (claimed) {
+		airlock_page_receive_inexact(pages, &pages->mbufs[frame], 1);
+		airlock_scrub(airlock_page_addr(pages, frame), 1u << pages->frame_shift, 0, 0);
+		airlock_page_lease(pages, frame, table->window->tag);
+		airlock_count(&table->counters.resumed, 1);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return claimed;
 }
 
 static void
@@ -78,7 +115,7 @@ stray_handle(struct airlock_dmatable *table, uint32_t page)
 {
 	struct window *window = table->window;
 
-	if (is_the_vms(table, page)) {
+	if (is_the_vms(table, page) || may_resume(table, page)) {
 		if (table->nb_retries < MAX_RETRIES)
 			table->retries[table->nb_retries++] = page;
 		else /* it comes again, if need be */
@@ -112,14 +149,17 @@ stray_look(struct airlock_dmatable *table)
 	for (uint32_t i = 0; i < nb_retries; i++) {
 		struct airlock_run run = {
 			.first_frame = frame_of(table, table->retries[i]), .nb_frames = 1};
+		uint32_t page = table->retries[i];
 		int error;
 
-		if (!is_the_vms(table, table->retries[i])) {
-			window->ops->wake(window->space, table->retries[i]);
+		if (!is_the_vms(table, page) && may_resume(table, page) &&
+			!stray_resume(table, page)) {
+			table->retries[table->nb_retries++] = page;
 			continue;
 		}
-		if (window->ops->map(window->space, &run, 1, &error) == 1)
-			window->ops->wake(window->space, table->retries[i]);
+		if (!is_the_vms(table, page) ||
+			window->ops->map(window->space, &run, 1, &error) == 1)
+			window->ops->wake(window->space, page);
 	}
-	return nb_retries != 0;
+	return table->nb_retries != nb_retries;
 }

@@ -131,6 +131,12 @@ void airlock_remap_set_window(struct airlock_remap *remap, const struct airlock_
 /** The guest's driver has gone, and no lcore has its rings: take back all that it held. */
 void airlock_remap_reclaim(struct airlock_remap *remap);
 
+/**
+ * Whether the VM may have this frame again, which it held when its window was lost: it has not posted
+ * it since, and is within its quota. Any thread.
+ */
+bool airlock_remap_may_resume(const struct airlock_remap *remap, uint32_t frame);
+
 /** Frames that the VM may hold from now on. Control. */
 void airlock_remap_set_quota(struct airlock_remap *remap, uint32_t nb_frames);
 

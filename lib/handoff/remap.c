@@ -156,6 +156,12 @@ airlock_remap_reclaim(struct airlock_remap *remap)
 	airlock_dmatable_unmap_all(remap->table);
 }
 
+bool
+airlock_remap_may_resume(const struct airlock_remap *remap, uint32_t frame)
+{
+	return remap_room(remap) > 0 && airlock_vnic_was_given(remap->vnic, frame);
+}
+
 void
 airlock_remap_set_quota(struct airlock_remap *remap, uint32_t nb_frames)
 {

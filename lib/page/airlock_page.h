@@ -14,6 +14,7 @@
  * of a frame share its state.
  *
  *     airlock_page_take()      FREE -> CARD               the mempool driver hands a frame out
+ *     airlock_page_claim()     FREE -> CARD               a certain frame, on demand
  *     airlock_page_receive()   CARD -> HOST               a device filled it; _inexact() likewise
  *     airlock_page_give()      CARD, HOST, UNMAPPING -> FREE    the mempool driver gets it back
  *     airlock_page_lease()     HOST -> LEASED(vm)         before it is mapped for the VM
@@ -86,6 +87,8 @@ struct airlock_page_table {
 	_Atomic uint32_t *words; /**< nb_frames: a state in the low byte, a tag above it */
 	/** The mempool driver's part of airlock_page_put_cold(). */
 	void (*put_cold)(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n);
+	/** The mempool driver's part of airlock_page_claim(). */
+	bool (*claim)(struct rte_mempool *mp, uint32_t frame);
 	struct rte_mbuf **mbufs; /**< nb_frames: each frame's, for good; NULL if it has none */
 	uint32_t nb_partitions;
 	struct airlock_page_partition *partitions;
@@ -177,6 +180,19 @@ static inline void
 airlock_page_put_cold(struct airlock_page_table *table, struct rte_mbuf *const *mbufs, uint32_t n)
 {
 	table->put_cold(mbufs[0]->pool, mbufs, n);
+}
+
+/**
+ * Take exactly this frame out of its mempool: it becomes CARD, and its mbuf the caller's. Any thread.
+ *
+ * @return false: it is not free now, or an lcore has put it by for itself
+ */
+static inline bool
+airlock_page_claim(struct airlock_page_table *table, uint32_t frame)
+{
+	const struct rte_mbuf *m = table->mbufs[frame];
+
+	return m != NULL && table->claim(m->pool, frame);
 }
 
 /** State of a frame. Any thread. */

@@ -84,6 +84,7 @@ struct airlock_pipeline_vm {
 	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
 	enum airlock_deliver deliver; /**< other than COPY: the VM has a window */
 	const char *window; /**< socket of the window; NULL without one */
+	const char *record; /**< file for what outlives airlock of the RX rings; NULL: none */
 	uint32_t quota_pages; /**< that it may hold; 0: a fair share */
 	enum airlock_stray stray; /**< what becomes of a guest that touches a hidden page */
 };

@@ -87,6 +87,7 @@ fill_window_conf(struct airlock_vnic_conf *vnic_conf, const struct airlock_pipel
 
 	airlock_pool_file(pl->pool, &vnic_conf->pool_dev, &vnic_conf->pool_ino, &bytes);
 	vnic_conf->window = conf->deliver != AIRLOCK_DELIVER_COPY;
+	vnic_conf->record = vnic_conf->window ? conf->record : NULL;
 	vnic_conf->quiesce = vm_quiesce;
 }
 

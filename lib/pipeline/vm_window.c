@@ -46,6 +46,14 @@ window_event(struct airlock_dmatable *table, const struct airlock_window_place *
 		PIPELINE_LOG(INFO, "vm %s: window gone, delivery by copy\n", vm->vnic->name);
 }
 
+static bool
+window_resume(struct airlock_dmatable *table, uint32_t frame, void *arg)
+{
+	const struct vm *vm = arg;
+
+	return airlock_remap_may_resume(vm->to.remap, frame);
+}
+
 int
 vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 {
@@ -56,6 +64,7 @@ vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 		.pool = pl->pool,
 		.stray = conf->stray,
 		.event = window_event,
+		.resume = window_resume,
 		.arg = vm,
 	};
 	struct airlock_remap_conf remap_conf = {

@@ -91,6 +91,23 @@ struct airlock_rxring_window {
 	uint32_t nb_frames;
 };
 
+/**
+ * What of a ring outlives the process that serves it, if this memory does: so that the next one goes
+ * on where this one was killed, though buffers are used in any order. All 0 at first.
+ *
+ * Written by the lcore that has the ring, and by control while none has. *given* is read by anybody.
+ */
+struct airlock_rxring_record {
+	_Atomic uint32_t size; /**< of the split ring that it is of; 0: of none */
+	_Atomic uint16_t avail_idx; /**< all before it was taken in */
+	_Atomic uint16_t used_idx; /**< all before it is used, and its word gone */
+	/** By id: the complement of a buffer's address that was taken in and is not used; or 0. */
+	_Atomic uint64_t outstanding[AIRLOCK_RXRING_MAX_SIZE];
+	/** By place in the partition: 1 from when a packet was put into the frame until it is posted
+	 * again, so as long as the guest may read it. */
+	_Atomic uint8_t given[];
+};
+
 struct airlock_rxring;
 
 /** Name of a refusal: "chain". @param refusal less than AIRLOCK_RXRING_REFUSALS */
@@ -99,6 +116,27 @@ const char *airlock_rxring_refusal_name(enum airlock_rxring_refusal refusal);
 /** @return the ring, to be given to airlock_rxring_destroy(); NULL with rte_errno ENOMEM */
 struct airlock_rxring *airlock_rxring_create(struct airlock_page_table *pages);
 
+/** Bytes of a record. @param nb_frames of the ring's partition; 0: there is none */
+size_t airlock_rxring_record_bytes(uint32_t nb_frames);
+
+/**
+ * Keep a record from the next attach on, and go by what it says if it is of the ring that is
+ * attached then.
+ *
+ * @param record     stays the caller's, and valid as long as the ring; NULL: keep none
+ * @param nb_frames  of the partition: *given* is kept for a window of so many only
+ */
+void airlock_rxring_set_record(
+	struct airlock_rxring *ring, struct airlock_rxring_record *record, uint32_t nb_frames);
+
+/**
+ * Whether the guest may still read a packet in this frame, by the record: also one that was put
+ * there before airlock was killed. Any thread.
+ *
+ * @param place  in the partition; any number
+ */
+bool airlock_rxring_was_given(const struct airlock_rxring *ring, uint32_t place);
+
 /** Destroy; must be detached. NULL is ignored. */
 void airlock_rxring_destroy(struct airlock_rxring *ring);
 
@@ -106,7 +144,8 @@ void airlock_rxring_destroy(struct airlock_rxring *ring);
  * Begin to serve a ring.
  *
  * @param vring  copied; what it points to stays valid until the ring is detached. *last_avail* and
- *               *last_used* are the same: who served it before gave all back
+ *               *last_used* are the same: who served it before gave all back, or a record
+ *               tells what it did not
  * @return 0; -EINVAL (size, alignment, features or indexes that no ring can have, or attached
  *         already); -ENOMEM
  */

@@ -63,6 +63,8 @@ struct airlock_vnic_conf {
 	struct airlock_page_table *pages; /**< the states of those frames */
 	airlock_vnic_event_fn event;
 	bool window; /**< the VM may get one: airlock serves the RX rings, no VIRTIO_F_IN_ORDER */
+	/** File for what is to outlive airlock of the RX rings of a *window*; NULL: nothing */
+	const char *record;
 	airlock_vnic_quiesce_fn quiesce; /**< needed with *window* */
 	/** The pool's file: rte_vhost gets no access to it. pool_ino 0: there is none */
 	uint64_t pool_dev;
@@ -192,6 +194,12 @@ struct airlock_vnic_window {
  * @return 0; -ENOTSUP: the NIC was not made for a window
  */
 int airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_window *window);
+
+/**
+ * Whether the VM may still read a packet that was put into this frame: also one that was put there
+ * before airlock was killed. Any thread, for the NIC's life.
+ */
+bool airlock_vnic_was_given(const struct airlock_vnic *vnic, uint32_t frame);
 
 /** Look for rings that the guest broke: log, and count them as down. Control, once a second. */
 void airlock_vnic_poll(struct airlock_vnic *vnic);

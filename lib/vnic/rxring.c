@@ -4,7 +4,8 @@
 
 /*
  * The RX ring engine's life: made, attached to a VM's ring, given a window, detached. The datapath
- * is in rxring_copy.c, and for the two layouts of a ring in rxring_split.c and rxring_packed.c.
+ * is in rxring_copy.c, and for the two layouts of a ring in rxring_split.c and rxring_packed.c; what
+ * outlives airlock in rxring_record.c.
  *
  * A ring keeps three things about what the guest posted: for each frame of its partition the id of
  * the buffer that is posted for it, a queue of private buffers, and a list of what is used but not
@@ -13,8 +14,7 @@
  *
  * Private buffers are used first in, first out, though the last one in is the warmer one: a VM that
  * posts no frames has its buffers used in order then, and after a crash of airlock the used index
- * in its memory says all that is to be known about its ring. What is used out of order cannot be
- * found again like that.
+ * in its memory says all that is to be known about its ring, record or not.
  *
  * Thread rule: control, while no lcore can have the ring.
  */
@@ -152,6 +152,7 @@ airlock_rxring_attach(struct airlock_rxring *ring, const struct airlock_rxring_v
 		: sizeof(struct virtio_net_hdr);
 	start_at(ring, vring->last_avail);
 	atomic_store_explicit(&ring->broken, false, memory_order_relaxed);
+	rxring_record_attach(ring);
 	ring->attached = true;
 	return 0;
 }
@@ -216,6 +217,9 @@ airlock_rxring_set_window(struct airlock_rxring *ring, const struct airlock_rxri
 	free(ring->posted);
 	ring->posted = posted;
 	ring->window = *window;
+	ring->given = ring->record != NULL && ring->record_frames == window->nb_frames
+		? ring->record->given
+		: NULL;
 	if (posted == NULL)
 		ring->window.nb_frames = 0;
 	return 0;

@@ -145,12 +145,14 @@ void
 airlock_rxring_put_frame(struct airlock_rxring *ring, struct rte_mbuf *m, uint32_t frame)
 {
 	uint8_t *start = airlock_page_addr(ring->pages, frame);
-	uint16_t *posted = &ring->posted[rxring_place(ring, frame)];
+	uint32_t place = rxring_place(ring, frame);
+	uint16_t *posted = &ring->posted[place];
 	struct virtio_net_hdr_mrg_rxbuf hdr = header_of(m, 1);
 
 	memcpy(start + AIRLOCK_RXRING_FRAME_OFFSET, &hdr, sizeof(hdr));
 	rxring_use(ring, *posted, sizeof(hdr) + m->pkt_len, 1);
 	*posted = RXRING_NO_ID;
+	rxring_record_given(ring, place, true);
 }
 
 int

@@ -63,6 +63,9 @@ struct airlock_rxring {
 	uint16_t hdr_bytes;
 	uint16_t private_mask; /* of *private*, a power of two - 1 */
 	uint64_t frame_mask; /* offset of an address in its frame */
+	struct airlock_rxring_record *record; /* NULL: none is kept */
+	uint32_t record_frames; /* that it has room for */
+	_Atomic uint8_t *given; /* of the record, if it is of this window; or NULL */
 	struct rxring_buffer *private; /* a queue: first in, first out */
 	struct rxring_used *used; /* as many as the ring has descriptors */
 	uint16_t *posted; /* id of the buffer of each frame of the partition, or RXRING_NO_ID */
@@ -93,6 +96,12 @@ uint16_t rxring_packed_poll(struct airlock_rxring *ring, uint32_t *frames, uint1
 bool rxring_split_flush(struct airlock_rxring *ring);
 bool rxring_packed_flush(struct airlock_rxring *ring);
 
+/* rxring_split.c */
+struct rxring_desc rxring_split_desc(const struct airlock_rxring *ring, uint16_t id);
+
+/* rxring_record.c: go on where the record says, or begin it anew. */
+void rxring_record_attach(struct airlock_rxring *ring);
+
 /* rxring_copy.c */
 bool rxring_is_guest_memory(
 	const struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host);
@@ -101,6 +110,32 @@ static inline uint16_t
 rxring_nb_private(const struct airlock_rxring *ring)
 {
 	return ring->private_tail - ring->private_head;
+}
+
+static inline uint64_t
+rxring_record_get(const struct airlock_rxring *ring, uint16_t id)
+{
+	return atomic_load_explicit(&ring->record->outstanding[id], memory_order_relaxed);
+}
+
+static inline void
+rxring_record_set(struct airlock_rxring *ring, uint16_t id, uint64_t addr)
+{
+	atomic_store_explicit(&ring->record->outstanding[id], ~addr, memory_order_relaxed);
+}
+
+static inline void
+rxring_record_clear(struct airlock_rxring *ring, uint16_t id)
+{
+	atomic_store_explicit(&ring->record->outstanding[id], 0, memory_order_relaxed);
+}
+
+/* Before what is put into a frame is published; and when it is posted again. */
+static inline void
+rxring_record_given(struct airlock_rxring *ring, uint32_t place, bool given)
+{
+	if (ring->given != NULL)
+		atomic_store_explicit(&ring->given[place], given, memory_order_relaxed);
 }
 
 /* The guest did what no ring can mean. */
@@ -165,6 +200,7 @@ rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, u
 		return false;
 	}
 	ring->posted[place] = desc->id;
+	rxring_record_given(ring, place, false);
 	return true;
 }
 

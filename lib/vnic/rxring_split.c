@@ -14,9 +14,11 @@
 
 #include "rxring_priv.h"
 
-static struct rxring_desc
-desc_read(const struct vring_desc *desc, uint16_t id)
+struct rxring_desc
+rxring_split_desc(const struct airlock_rxring *ring, uint16_t id)
 {
+	const struct vring_desc *desc = &ring->vring.desc[id];
+
 	return (struct rxring_desc){
 		.addr = __atomic_load_n(&desc->addr, __ATOMIC_RELAXED),
 		.len = __atomic_load_n(&desc->len, __ATOMIC_RELAXED),
@@ -49,10 +51,16 @@ rxring_split_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max)
 			rxring_break(ring);
 			break;
 		}
-		desc = desc_read(&vring->desc[id], id);
+		desc = rxring_split_desc(ring, id);
+		if (ring->record != NULL)
+			rxring_record_set(ring, id, desc.addr);
 		ring->avail_idx++;
 		n += rxring_take(ring, &desc, &frames[n]);
 	}
+	/* Release: all words first. */
+	if (ring->record != NULL)
+		atomic_store_explicit(
+			&ring->record->avail_idx, ring->avail_idx, memory_order_release);
 	return n;
 }
 
@@ -85,6 +93,17 @@ wants_kick(struct airlock_rxring *ring)
 	return !valid || rxring_is_passed(event, ring->used_idx, old_idx);
 }
 
+/* What the used ring holds now is not outstanding any more. */
+static void
+record_used(struct airlock_rxring *ring)
+{
+	/* Not before the used ring's index; a kill leaves what was stored before it. */
+	atomic_signal_fence(memory_order_seq_cst);
+	for (uint16_t i = 0; i < ring->nb_used; i++)
+		rxring_record_clear(ring, ring->used[i].id);
+	atomic_store_explicit(&ring->record->used_idx, ring->used_idx, memory_order_release);
+}
+
 bool
 rxring_split_flush(struct airlock_rxring *ring)
 {
@@ -104,6 +123,8 @@ rxring_split_flush(struct airlock_rxring *ring)
 	__atomic_store_n(&used->idx, ring->used_idx, __ATOMIC_RELEASE);
 	if (unlikely(ring->vring.log_used != NULL))
 		log_used(ring, first, ring->nb_used);
+	if (ring->record != NULL)
+		record_used(ring);
 	ring->nb_held -= ring->nb_used;
 	ring->nb_used = 0;
 	/* The index before the driver's wish; pairs with the driver's fence, which has the wish

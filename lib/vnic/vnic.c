@@ -237,7 +237,7 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	vnic->event = conf->event;
 	vnic->quiesce = conf->quiesce;
 	vnic->arg = conf->arg;
-	if (conf->window && vnic_rings_create(vnic) < 0) {
+	if (conf->window && vnic_rings_create(vnic, conf->record) < 0) {
 		free(vnic);
 		rte_errno = ENOMEM;
 		return NULL;

@@ -19,7 +19,7 @@ extern int vnic_logtype;
 struct airlock_vnic *vnic_of(int vid);
 
 /* vnic_ring.c: the RX rings that airlock serves; all ignore a NIC without such rings. */
-int vnic_rings_create(struct airlock_vnic *vnic);
+int vnic_rings_create(struct airlock_vnic *vnic, const char *record_path);
 void vnic_rings_destroy(struct airlock_vnic *vnic);
 void vnic_rings_connect(struct airlock_vnic *vnic);
 void vnic_rings_up(struct airlock_vnic *vnic, int vid);
@@ -33,6 +33,10 @@ void vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id);
 void vnic_rings_forget_memory(struct airlock_vnic *vnic);
 /* After such a message; *memory*: the table that is valid now, or NULL: the one that was. */
 void vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory);
+
+/* vnic_record.c: what outlives airlock; a NIC without it works, too */
+void vnic_record_open(struct airlock_vnic *vnic, const char *path);
+void vnic_record_close(struct airlock_vnic *vnic);
 
 /* vnic_message.c: watch the messages of a connection. */
 int vnic_watch(const struct airlock_vnic *vnic, int vid);

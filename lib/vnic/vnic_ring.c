@@ -50,7 +50,7 @@ log_used(void *arg, uint64_t offset, uint64_t len)
 }
 
 int
-vnic_rings_create(struct airlock_vnic *vnic)
+vnic_rings_create(struct airlock_vnic *vnic, const char *record_path)
 {
 	struct vnic_rings *own = calloc(1, sizeof(*own));
 
@@ -71,6 +71,8 @@ vnic_rings_create(struct airlock_vnic *vnic)
 			return -ENOMEM;
 		}
 	}
+	if (record_path != NULL)
+		vnic_record_open(vnic, record_path);
 	return 0;
 }
 
@@ -81,6 +83,7 @@ vnic_rings_destroy(struct airlock_vnic *vnic)
 		return;
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)
 		airlock_rxring_destroy(vnic->own->rings[q].engine);
+	vnic_record_close(vnic);
 	pthread_mutex_destroy(&vnic->own->lock);
 	free(vnic->own);
 	vnic->own = NULL;

@@ -43,6 +43,8 @@ struct vnic_rings {
 	uint32_t nb_regions;
 	struct region regions[MAX_REGIONS];
 	struct airlock_vnic_window window;
+	uint8_t *record; /* the mapping of vnic_record.c; NULL: none */
+	size_t record_bytes;
 	struct ring rings[AIRLOCK_VNIC_MAX_QUEUES];
 };
 

@@ -99,7 +99,12 @@ bad_flag '--vm: .*52:54:00:00:00' --vm name=web,mac=52:54:00:00:00
 bad_flag '--vm: .*without a mac' --vm name=web
 bad_flag '--vm: name .a/b' --vm name=a/b,mac=52:54:00:00:00:01
 bad_flag '--vm: name .\.\.' --vm name=..,mac=52:54:00:00:00:01
-bad_flag "--vm: key 'quota'" --vm $web,quota=5
+bad_flag "--vm: key 'colour'" --vm $web,colour=5
+bad_flag "--vm: quota 'x', expected a number" --vm $web,quota=x
+bad_flag "--vm: deliver 'swap', expected copy, auto or remap" --vm $web,deliver=swap
+bad_flag "--vm: stray 'on', expected stall or kill" --vm $web,stray=on
+bad_flag "--copy-below: value 'some', expected a number .*auto, always or never" \
+    --vm $web --copy-below some
 bad_flag '--vm: .*second' --vm $web --vm $web
 bad_flag '--vm: mac .*that of VM .web' --vm $web --vm name=db,mac=52:54:00:00:00:01
 bad_flag '--vm: socket .*that of VM .web' --vm $web,socket=/tmp/s \

@@ -76,6 +76,7 @@ static struct counters {
 	uint64_t shown; /* in a frame of the window */
 	uint64_t copied; /* in a private buffer */
 	uint64_t bad; /* not as it was sent */
+	uint64_t blank; /* nothing but zeros: airlockd was killed while the packet was here */
 	uint64_t missing; /* numbers that were left out */
 	uint64_t foreign; /* frames with bytes of another VM's packet */
 	uint64_t held;
@@ -265,6 +266,19 @@ has_foreign(const struct rte_mbuf *mbuf)
 	return false;
 }
 
+/* A frame that was hidden, and came back empty; half of it may have been read before. */
+static bool
+is_blank(const struct rte_mbuf *mbuf)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+	for (uint32_t i = 0; i < mbuf->data_len; i++) {
+		if (bytes[i] != 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 look_at(const struct rte_mbuf *mbuf)
 {
@@ -278,6 +292,8 @@ look_at(const struct rte_mbuf *mbuf)
 	if (mbuf->nb_segs == 1 &&
 		is_good(rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->pkt_len, &check))
 		follow(rte_be_to_cpu_32(check.number));
+	else if (shown && is_blank(mbuf))
+		counters.blank++;
 	else
 		counters.bad++;
 	if (shown && options.scan)
@@ -319,10 +335,11 @@ static void
 print_counters(void)
 {
 	printf("{\"packets\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"shown\": %" PRIu64
-	       ", \"copied\": %" PRIu64 ", \"bad\": %" PRIu64 ", \"missing\": %" PRIu64
-	       ", \"foreign\": %" PRIu64 ", \"held\": %" PRIu64 ", \"sleeps\": %" PRIu64 "}\n",
+	       ", \"copied\": %" PRIu64 ", \"bad\": %" PRIu64 ", \"blank\": %" PRIu64
+	       ", \"missing\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"held\": %" PRIu64
+	       ", \"sleeps\": %" PRIu64 "}\n",
 		counters.packets, counters.bytes, counters.shown, counters.copied, counters.bad,
-		counters.missing, counters.foreign, counters.held, counters.sleeps);
+		counters.blank, counters.missing, counters.foreign, counters.held, counters.sleeps);
 	fflush(stdout);
 }
 

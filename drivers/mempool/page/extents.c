@@ -20,7 +20,8 @@
  * takes an entry off a stack clears the flag first and looks at the word then. A giver who saw the
  * flag set had set his bits before it was cleared, so they are seen; one who comes later sees it
  * cleared, and queues anew. Flag and word change by read-modify-write with acquire and release,
- * which orders the two. Bits are cleared all at once only.
+ * which orders the two. Bits are cleared all at once; only extents_claim() clears a single one, and puts
+ * the extent on the other stack then, because it may have been full.
  *
  * An extent lies on each stack at most once, so there is always room.
  */
@@ -209,6 +210,18 @@ extents_take(struct extents *x, uint32_t *number)
 	if (bits == 0)
 		bits = take_full(x, number, EXTENT_COLD);
 	return bits != 0 ? bits : take_begun(x, number);
+}
+
+bool
+extents_claim(struct extents *x, uint32_t number, uint64_t bit)
+{
+	struct extent *e = &x->extents[number];
+	uint64_t old = atomic_fetch_and_explicit(&e->free, ~bit, memory_order_acq_rel);
+
+	/* It may have been full, and is not where those that are not full are looked for. */
+	if ((old & bit) != 0 && old != bit)
+		extents_queue(x, number, EXTENT_BEGUN);
+	return (old & bit) != 0;
 }
 
 uint32_t

@@ -60,6 +60,9 @@ void extents_queue(struct extents *x, uint32_t number, enum extent_list list);
 /* All free frames of an extent, in *number*: of the best that can be found. 0: there is none. */
 uint64_t extents_take(struct extents *x, uint32_t *number);
 
+/* Take one frame, *bit* of the extent. False: it is not free. */
+bool extents_claim(struct extents *x, uint32_t number, uint64_t bit);
+
 /* Frames that are free. Exact while the others rest. */
 uint32_t extents_count(const struct extents *x);
 

@@ -59,6 +59,7 @@ struct page_mempool {
 };
 
 static void page_put_cold(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n);
+static bool page_claim(struct rte_mempool *mp, uint32_t frame);
 
 static int
 page_alloc(struct rte_mempool *mp)
@@ -75,6 +76,7 @@ page_alloc(struct rte_mempool *mp)
 		return -ENOENT;
 	}
 	pm->table->put_cold = page_put_cold;
+	pm->table->claim = page_claim;
 	pm->first_frame = partition->first_frame;
 	pm->nb_frames = partition->nb_frames;
 	pm->extents = extents_create(pm->nb_frames, mp->socket_id);
@@ -190,6 +192,20 @@ static void
 page_put_cold(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n)
 {
 	give(mp->pool_data, NULL, (void *const *)mbufs, n, EXTENT_COLD);
+}
+
+static bool
+page_claim(struct rte_mempool *mp, uint32_t frame)
+{
+	struct page_mempool *pm = mp->pool_data;
+	uint32_t place = frame - pm->first_frame;
+
+	if (place >= pm->nb_frames ||
+		!extents_claim(pm->extents, place >> EXTENT_SHIFT,
+			UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT))
+		return false;
+	airlock_page_take(pm->table, frame, 1);
+	return true;
 }
 
 /* What came back is a run that ends just below the rest, or at the extent's end. */
