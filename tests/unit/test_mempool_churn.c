@@ -157,7 +157,7 @@ exhaust(void *arg)
 		}
 		if (round % 16 == 0)
 			shuffle(m, nb, seed);
-		give = RTE_MIN(nb, rand_r(seed) % (2 * AIRLOCK_PAGE_EXTENT));
+		give = RTE_MIN(nb, (unsigned int)rand_r(seed) % (2 * AIRLOCK_PAGE_EXTENT));
 		release(&m[nb - give], give);
 		rte_pktmbuf_free_bulk(&m[nb - give], give);
 		nb -= give;

@@ -263,19 +263,17 @@ peer_map_read_only(struct window_peer *peer, uint32_t first, uint32_t nb)
 int
 peer_unmap(struct window_peer *peer, uint32_t first, uint32_t nb)
 {
-	struct {
+	union {
 		struct airlock_window_unmap unmap;
-		struct airlock_window_run run;
-	} message = {
-		.unmap =
-			{
-				.head = {.type = AIRLOCK_WINDOW_UNMAP, .bytes = sizeof(message)},
-				.id = ++peer->last_id,
-				.nb_runs = 1,
-			},
-		.run = {.first_page = first, .nb_pages = nb},
-	};
+		uint8_t bytes[sizeof(struct airlock_window_unmap) +
+			sizeof(struct airlock_window_run)];
+	} message = {{
+		.head = {.type = AIRLOCK_WINDOW_UNMAP, .bytes = sizeof(message)},
+		.id = ++peer->last_id,
+		.nb_runs = 1,
+	}};
 
+	message.unmap.runs[0] = (struct airlock_window_run){.first_page = first, .nb_pages = nb};
 	return peer_send(peer, &message, sizeof(message));
 }
 
