@@ -197,8 +197,8 @@ start(void *(*run)(void *), const char *text, struct range *range)
 {
 	pthread_t thread;
 
-	return sscanf(text, "%d:%" SCNu32 ":%" SCNu32, &range->cpu, &range->first,
-		       &range->last) == 3 &&
+	return sscanf(text, "%d:%" SCNu32 ":%" SCNu32, &range->cpu, &range->first, &range->last) ==
+		3 &&
 		range->last < nb_pages && pthread_create(&thread, NULL, run, range) == 0;
 }
 
