@@ -230,7 +230,7 @@ guest_qemu() {
         -chardev "$chardev" \
         -netdev "vhost-user,id=net0,chardev=vhost0,vhostforce=on,queues=$queues" \
         -device "$device" \
-        -chardev "file,id=console,path=$AIRLOCK_WORK/guest-$name.log" -serial chardev:console \
+        -chardev "file,id=console,path=$AIRLOCK_WORK/guest-$name.log,append=on" -serial chardev:console \
         -chardev "socket,id=command,path=$dir/command.sock,server=on,wait=off" \
         -serial chardev:command \
         -kernel "$(guest_kernel_cached)/vmlinuz" -initrd "$dir/initramfs" -append "$append" \

@@ -9,6 +9,7 @@
 #                                         map FIRST NB: 0 or an errno
 #                                         unmap FIRST NB: what the agent answers
 #   fake_window.py mapped PID POOL        how many pages of the pool a process has mapped
+#   fake_window.py pages PID POOL         which they are, a line each
 #   fake_window.py fill POOL PAGES        a pool in which no page is empty
 
 import array
@@ -130,8 +131,9 @@ def ask(path, *words):
 
 
 def mapped(pid, pool):
+    """The pages; None if the pool is not mapped exactly once."""
     st = os.stat(pool)
-    count = found = 0
+    found = []
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/pagemap", "rb") as pagemap:
         for line in maps:
             words = line.split()
@@ -141,9 +143,8 @@ def mapped(pid, pool):
             start, end = (int(w, 16) for w in words[0].split("-"))
             pagemap.seek(start // PAGE * 8)
             entries = array.array("Q", pagemap.read((end - start) // PAGE * 8))
-            count += sum(entry >> 63 for entry in entries)
-            found += 1
-    return count if found == 1 else f"{found} mappings"
+            found.append([page for page, entry in enumerate(entries) if entry >> 63])
+    return found[0] if len(found) == 1 else None
 
 
 def fill(pool, pages):
@@ -161,7 +162,10 @@ def main():
     elif command == "ask":
         print(ask(*arguments))
     elif command == "mapped":
-        print(mapped(*arguments))
+        pages = mapped(*arguments)
+        print("not mapped once" if pages is None else len(pages))
+    elif command == "pages":
+        print(*mapped(*arguments), sep="\n")
     elif command == "fill":
         fill(arguments[0], int(arguments[1]))
 

@@ -9,11 +9,12 @@
  * wrong.
  *
  *     window-guest [EAL options] -- [--window SOCKET|pci[:ADDRESS]] [--pool FILE]
- *         [--private N] [--ring N] [--mtu N] [--count N] [--hold N] [--interrupt] [--scan]
+ *         [--private N] [--ring N] [--mtu N] [--count N] [--hold N]
+ *         [--keep N] [--interrupt] [--scan]
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
- * their numbers begin again. --hold keeps the first N packets for ever. --interrupt sleeps until
- * there is a packet. --scan looks through the whole frame of each packet in the window for bytes of
+ * their numbers begin again. --hold keeps the first N packets for ever, --keep each packet until N
+ * more have come. --interrupt sleeps until there is a packet. --scan looks through the whole frame of each packet in the window for bytes of
  * a packet for another VM.
  *
  * Thread rule: the main lcore does it all.
@@ -66,6 +67,7 @@ static struct options {
 	uint16_t mtu;
 	uint32_t count;
 	uint32_t nb_hold;
+	uint32_t nb_keep;
 	bool interrupt;
 	bool scan;
 } options = {.ring = 1024, .mtu = 1500};
@@ -85,6 +87,7 @@ static struct counters {
 
 static struct airlock_window *window;
 static struct rte_mbuf **held;
+static struct rte_mbuf **kept;
 static uint16_t own_number; /* of the first good packet's VM */
 static uint32_t next_number;
 static atomic_bool stop; /* set by the signal handler in this thread; relaxed */
@@ -129,6 +132,8 @@ take_option(int option, const char *text)
 		return read_number(text, UINT32_MAX, &options.count);
 	case 'h':
 		return read_number(text, UINT32_MAX, &options.nb_hold);
+	case 'k':
+		return read_number(text, UINT32_MAX, &options.nb_keep);
 	case 'r':
 	case 'm':
 		if (!read_number(text, UINT16_MAX, &value))
@@ -151,6 +156,7 @@ read_options(int argc, char **argv)
 		{"mtu", required_argument, NULL, 'm'},
 		{"count", required_argument, NULL, 'c'},
 		{"hold", required_argument, NULL, 'h'},
+		{"keep", required_argument, NULL, 'k'},
 		{"interrupt", no_argument, NULL, 'i'},
 		{"scan", no_argument, NULL, 's'},
 		{0},
@@ -300,6 +306,16 @@ look_at(const struct rte_mbuf *mbuf)
 		counters.foreign += has_foreign(mbuf);
 }
 
+/* The one that came nb_keep packets before this one goes. */
+static void
+keep(struct rte_mbuf *mbuf)
+{
+	struct rte_mbuf **slot = &kept[counters.packets % options.nb_keep];
+
+	rte_pktmbuf_free(*slot);
+	*slot = mbuf;
+}
+
 static uint16_t
 receive(void)
 {
@@ -311,6 +327,8 @@ receive(void)
 		look_at(mbufs[i]);
 		if (counters.held < options.nb_hold)
 			held[counters.held++] = mbufs[i];
+		else if (options.nb_keep != 0)
+			keep(mbufs[i]);
 		else
 			rte_pktmbuf_free(mbufs[i]);
 	}
@@ -378,8 +396,9 @@ main(int argc, char **argv)
 	if (!read_options(argc - ret, argv + ret))
 		return fail("options", EINVAL);
 	held = calloc(options.nb_hold + 1, sizeof(*held));
-	if (held == NULL)
-		return fail("--hold", ENOMEM);
+	kept = calloc(options.nb_keep + 1, sizeof(*kept));
+	if (held == NULL || kept == NULL)
+		return fail("--hold, --keep", ENOMEM);
 	pool = create_pool();
 	if (pool == NULL)
 		return fail("mempool", rte_errno);
