@@ -3,10 +3,10 @@
  */
 
 /*
- * Which packets of a burst go to the VM by their frames; these are scrubbed, leased and mapped here.
+ * Which packets of a burst go to the VM by their frames; these are scrubbed, leased and mapped.
  *
- * Remapping costs by the run of neighbouring frames, not by the packet, so the burst is looked at in
- * runs: packets that can be remapped and whose frames are neighbours, in the order in which they
+ * Remapping costs by the run of neighbouring frames, not by the packet, so the burst is looked at
+ * in runs: packets that can be remapped and whose frames are neighbours, in the order in which they
  * came. A run is remapped if its packets are long enough for a run of that length; how long that is
  * comes from the calibration (airlock_cost.h).
  *

@@ -253,6 +253,8 @@ loop_close(void)
 	close_rings(loop.tx_rings);
 	rte_mempool_free(loop.guest_mbufs);
 	loop.guest_mbufs = NULL;
+	if (loop.pool != NULL)
+		airlock_dmatable_forget(loop.pool);
 	airlock_pool_destroy(loop.pool, false);
 	loop.pool = NULL;
 }
