@@ -8,11 +8,12 @@
  * end, which SIGINT or SIGTERM brings; exit status 1 if a packet was wrong.
  *
  *     window-guest [EAL options] -- [--window SOCKET] [--pool FILE] [--private N] [--ring N]
- *         [--mtu N] [--count N] [--hold N] [--interrupt] [--scan]
+ *         [--mtu N] [--count N] [--hold N] [--interrupt] [--link] [--scan]
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
  * their numbers begin again. --hold keeps the first N packets for ever. --interrupt sleeps until
- * there is a packet. --scan looks through the whole frame of each packet in the window for bytes of
+ * there is a packet. --link watches the link, as the driver must to serve an airlockd that comes back.
+ * --scan looks through the whole frame of each packet in the window for bytes of
  * a packet for another VM.
  *
  * Thread rule: the main lcore does it all.
@@ -66,6 +67,7 @@ static struct options {
 	uint32_t count;
 	uint32_t nb_hold;
 	bool interrupt;
+	bool link;
 	bool scan;
 } options = {.ring = 1024, .mtu = 1500};
 
@@ -120,6 +122,8 @@ take_option(int option, const char *text)
 		return true;
 	case 'i':
 		return options.interrupt = true;
+	case 'l':
+		return options.link = true;
 	case 's':
 		return options.scan = true;
 	case 'P':
@@ -151,6 +155,7 @@ read_options(int argc, char **argv)
 		{"count", required_argument, NULL, 'c'},
 		{"hold", required_argument, NULL, 'h'},
 		{"interrupt", no_argument, NULL, 'i'},
+		{"link", no_argument, NULL, 'l'},
 		{"scan", no_argument, NULL, 's'},
 		{0},
 	};
@@ -188,7 +193,7 @@ start_port(struct rte_mempool *pool)
 {
 	struct rte_eth_conf conf = {
 		.rxmode.mtu = options.mtu,
-		.intr_conf.rxq = options.interrupt,
+		.intr_conf = {.rxq = options.interrupt, .lsc = options.link},
 	};
 	int ret;
 
