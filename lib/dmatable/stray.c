@@ -50,10 +50,8 @@ static bool
 may_resume(struct airlock_dmatable *table, uint32_t page)
 {
 	uint32_t frame = frame_of(table, page);
-	enum airlock_page_state state = airlock_page_state_get(table->pages, frame);
 
-	return table->resume != NULL && state != AIRLOCK_PAGE_LEASED &&
-		state != AIRLOCK_PAGE_RELEASED && table->resume(table, frame, table->arg);
+	return table->resume != NULL && table->resume(table, frame, table->arg);
 }
 
 /* The frame becomes the VM's, all zero. False: not now. */

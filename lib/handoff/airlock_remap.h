@@ -132,8 +132,8 @@ void airlock_remap_set_window(struct airlock_remap *remap, const struct airlock_
 void airlock_remap_reclaim(struct airlock_remap *remap);
 
 /**
- * Whether the VM may have this frame again, which it held when its window was lost: it has not posted
- * it since, and is within its quota. Any thread.
+ * Whether the VM may have this frame again, which it held when its window was lost, because it has
+ * not posted it since. Any thread.
  */
 bool airlock_remap_may_resume(const struct airlock_remap *remap, uint32_t frame);
 

@@ -89,6 +89,9 @@ struct airlock_page_table {
 	void (*put_cold)(struct rte_mempool *mp, struct rte_mbuf *const *mbufs, unsigned int n);
 	/** The mempool driver's part of airlock_page_claim(). */
 	bool (*claim)(struct rte_mempool *mp, uint32_t frame);
+	/** nb_frames: 1 for a frame that is kept for the VM that held it, see airlock_page_owe().
+	 * Who exchanges a 1 has the frame. */
+	_Atomic uint8_t *owed;
 	struct rte_mbuf **mbufs; /**< nb_frames: each frame's, for good; NULL if it has none */
 	uint32_t nb_partitions;
 	struct airlock_page_partition *partitions;
@@ -192,7 +195,32 @@ airlock_page_claim(struct airlock_page_table *table, uint32_t frame)
 {
 	const struct rte_mbuf *m = table->mbufs[frame];
 
-	return m != NULL && table->claim(m->pool, frame);
+	if (m == NULL)
+		return false;
+	return atomic_exchange_explicit(&table->owed[frame], 0, memory_order_acq_rel) != 0 ||
+		table->claim(m->pool, frame);
+}
+
+/**
+ * Keep a free frame out of its mempool for a VM that still believes to hold it: it is CARD until
+ * airlock_page_claim() or airlock_page_settle(). So no other VM gets it, who may wait in turn for a
+ * frame that this one has. Control.
+ */
+static inline void
+airlock_page_owe(struct airlock_page_table *table, uint32_t frame)
+{
+	if (airlock_page_claim(table, frame))
+		atomic_store_explicit(&table->owed[frame], 1, memory_order_release);
+}
+
+/** Put a frame that is kept back into its mempool; any other is let alone. Any thread. */
+static inline void
+airlock_page_settle(struct airlock_page_table *table, uint32_t frame)
+{
+	if (likely(atomic_load_explicit(&table->owed[frame], memory_order_relaxed) == 0) ||
+		atomic_exchange_explicit(&table->owed[frame], 0, memory_order_acq_rel) == 0)
+		return;
+	rte_mempool_put(table->mbufs[frame]->pool, table->mbufs[frame]);
 }
 
 /** State of a frame. Any thread. */

@@ -46,6 +46,7 @@ table_free(struct airlock_page_table *table)
 	free(table->partitions);
 	free(table->mbufs);
 	free((void *)table->words);
+	free((void *)table->owed);
 	free(table);
 }
 
@@ -73,9 +74,11 @@ airlock_page_table_create(void *base, uint32_t nb_frames, uint32_t frame_shift,
 		goto no_table;
 	memset(table, 0, sizeof(*table));
 	table->words = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
+	table->owed = calloc(nb_frames, sizeof(table->owed[0]));
 	table->mbufs = calloc(nb_frames, sizeof(table->mbufs[0]));
 	table->partitions = calloc(nb_partitions, sizeof(partitions[0]));
-	if (table->words == NULL || table->mbufs == NULL || table->partitions == NULL)
+	if (table->words == NULL || table->owed == NULL || table->mbufs == NULL ||
+		table->partitions == NULL)
 		goto free_table;
 	memcpy(table->partitions, partitions, nb_partitions * sizeof(partitions[0]));
 	table->nb_partitions = nb_partitions;

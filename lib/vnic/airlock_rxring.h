@@ -124,10 +124,14 @@ size_t airlock_rxring_record_bytes(uint32_t nb_frames);
  * attached then.
  *
  * @param record     stays the caller's, and valid as long as the ring; NULL: keep none
- * @param nb_frames  of the partition: *given* is kept for a window of so many only
+ * @param partition  of the ring: *given* is kept for a window of its frames only. Those that are
+ *                   given are kept for the guest (airlock_page_owe()) until it touches or posts them
  */
-void airlock_rxring_set_record(
-	struct airlock_rxring *ring, struct airlock_rxring_record *record, uint32_t nb_frames);
+void airlock_rxring_set_record(struct airlock_rxring *ring, struct airlock_rxring_record *record,
+	const struct airlock_page_partition *partition);
+
+/** Keep nothing for the guest any more: it is another one, or there will be none. Control. */
+void airlock_rxring_settle(struct airlock_rxring *ring);
 
 /**
  * Whether the guest may still read a packet in this frame, by the record: also one that was put

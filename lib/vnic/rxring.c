@@ -217,7 +217,8 @@ airlock_rxring_set_window(struct airlock_rxring *ring, const struct airlock_rxri
 	free(ring->posted);
 	ring->posted = posted;
 	ring->window = *window;
-	ring->given = ring->record != NULL && ring->record_frames == window->nb_frames
+	ring->given = ring->record != NULL && ring->record_first == window->first_frame &&
+			ring->record_frames == window->nb_frames
 		? ring->record->given
 		: NULL;
 	if (posted == NULL)

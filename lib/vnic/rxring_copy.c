@@ -152,7 +152,7 @@ airlock_rxring_put_frame(struct airlock_rxring *ring, struct rte_mbuf *m, uint32
 	memcpy(start + AIRLOCK_RXRING_FRAME_OFFSET, &hdr, sizeof(hdr));
 	rxring_use(ring, *posted, sizeof(hdr) + m->pkt_len, 1);
 	*posted = RXRING_NO_ID;
-	rxring_record_given(ring, place, true);
+	rxring_record_given(ring, place);
 }
 
 int

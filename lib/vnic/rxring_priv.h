@@ -64,7 +64,8 @@ struct airlock_rxring {
 	uint16_t private_mask; /* of *private*, a power of two - 1 */
 	uint64_t frame_mask; /* offset of an address in its frame */
 	struct airlock_rxring_record *record; /* NULL: none is kept */
-	uint32_t record_frames; /* that it has room for */
+	uint32_t record_first; /* frame that *given* of the record begins with */
+	uint32_t record_frames;
 	_Atomic uint8_t *given; /* of the record, if it is of this window; or NULL */
 	struct rxring_buffer *private; /* a queue: first in, first out */
 	struct rxring_used *used; /* as many as the ring has descriptors */
@@ -130,12 +131,23 @@ rxring_record_clear(struct airlock_rxring *ring, uint16_t id)
 	atomic_store_explicit(&ring->record->outstanding[id], 0, memory_order_relaxed);
 }
 
-/* Before what is put into a frame is published; and when it is posted again. */
+/* Before what is put into a frame is published. */
 static inline void
-rxring_record_given(struct airlock_rxring *ring, uint32_t place, bool given)
+rxring_record_given(struct airlock_rxring *ring, uint32_t place)
 {
 	if (ring->given != NULL)
-		atomic_store_explicit(&ring->given[place], given, memory_order_relaxed);
+		atomic_store_explicit(&ring->given[place], 1, memory_order_relaxed);
+}
+
+/* It is posted again: what is kept of it for the guest is not needed. */
+static inline void
+rxring_record_posted(struct airlock_rxring *ring, uint32_t place)
+{
+	if (ring->given == NULL ||
+		atomic_load_explicit(&ring->given[place], memory_order_relaxed) == 0)
+		return;
+	atomic_store_explicit(&ring->given[place], 0, memory_order_relaxed);
+	airlock_page_settle(ring->pages, ring->window.first_frame + place);
 }
 
 /* The guest did what no ring can mean. */
@@ -200,7 +212,7 @@ rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, u
 		return false;
 	}
 	ring->posted[place] = desc->id;
-	rxring_record_given(ring, place, false);
+	rxring_record_posted(ring, place);
 	return true;
 }
 

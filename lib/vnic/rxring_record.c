@@ -38,11 +38,25 @@ airlock_rxring_record_bytes(uint32_t nb_frames)
 }
 
 void
-airlock_rxring_set_record(
-	struct airlock_rxring *ring, struct airlock_rxring_record *record, uint32_t nb_frames)
+airlock_rxring_set_record(struct airlock_rxring *ring, struct airlock_rxring_record *record,
+	const struct airlock_page_partition *partition)
 {
 	ring->record = record;
-	ring->record_frames = nb_frames;
+	ring->record_first = partition->first_frame;
+	ring->record_frames = record != NULL ? partition->nb_frames : 0;
+	for (uint32_t i = 0; i < ring->record_frames; i++) {
+		if (airlock_rxring_was_given(ring, i))
+			airlock_page_owe(ring->pages, ring->record_first + i);
+	}
+}
+
+void
+airlock_rxring_settle(struct airlock_rxring *ring)
+{
+	for (uint32_t i = 0; i < ring->record_frames; i++) {
+		if (airlock_rxring_was_given(ring, i))
+			airlock_page_settle(ring->pages, ring->record_first + i);
+	}
 }
 
 static void
@@ -50,6 +64,7 @@ start_anew(struct airlock_rxring *ring)
 {
 	struct airlock_rxring_record *record = ring->record;
 
+	airlock_rxring_settle(ring);
 	/* Worth nothing until it is whole. */
 	atomic_store_explicit(&record->size, 0, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);

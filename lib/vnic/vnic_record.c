@@ -134,8 +134,10 @@ vnic_record_open(struct airlock_vnic *vnic, const char *path)
 	own->record_bytes = file_bytes(&head);
 	at += AIRLOCK_PAGE_SIZE;
 	for (uint16_t q = 0; q < vnic->nb_queues; q++) {
+		static const struct airlock_page_partition none;
+
 		airlock_rxring_set_record(own->rings[q].engine, (struct airlock_rxring_record *)at,
-			head.nb_frames[q]);
+			q < vnic->pages->nb_partitions ? &vnic->pages->partitions[q] : &none);
 		at += record_bytes(&head, q);
 	}
 }
@@ -143,6 +145,8 @@ vnic_record_open(struct airlock_vnic *vnic, const char *path)
 void
 vnic_record_close(struct airlock_vnic *vnic)
 {
+	for (uint16_t q = 0; vnic->own->record != NULL && q < vnic->nb_queues; q++)
+		airlock_rxring_settle(vnic->own->rings[q].engine);
 	if (vnic->own->record != NULL)
 		munmap(vnic->own->record, vnic->own->record_bytes);
 	vnic->own->record = NULL;

@@ -81,9 +81,9 @@ vnic_rings_destroy(struct airlock_vnic *vnic)
 {
 	if (vnic->own == NULL)
 		return;
+	vnic_record_close(vnic);
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)
 		airlock_rxring_destroy(vnic->own->rings[q].engine);
-	vnic_record_close(vnic);
 	pthread_mutex_destroy(&vnic->own->lock);
 	free(vnic->own);
 	vnic->own = NULL;

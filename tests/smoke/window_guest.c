@@ -10,12 +10,13 @@
  *
  *     window-guest [EAL options] -- [--window SOCKET|pci[:ADDRESS]] [--pool FILE]
  *         [--private N] [--ring N] [--mtu N] [--count N] [--hold N]
- *         [--keep N] [--interrupt] [--scan]
+ *         [--keep N] [--interrupt] [--link] [--scan]
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
  * their numbers begin again. --hold keeps the first N packets for ever, --keep each packet until N
- * more have come. --interrupt sleeps until there is a packet. --scan looks through the whole frame of each packet in the window for bytes of
- * a packet for another VM.
+ * more have come. --interrupt sleeps until there is a packet. --link watches the link, as the
+ * driver must to serve an airlockd that comes back. --scan looks through the whole frame of each
+ * packet in the window for bytes of a packet for another VM.
  *
  * Thread rule: the main lcore does it all.
  */
@@ -69,6 +70,7 @@ static struct options {
 	uint32_t nb_hold;
 	uint32_t nb_keep;
 	bool interrupt;
+	bool link;
 	bool scan;
 } options = {.ring = 1024, .mtu = 1500};
 
@@ -124,6 +126,8 @@ take_option(int option, const char *text)
 		return true;
 	case 'i':
 		return options.interrupt = true;
+	case 'l':
+		return options.link = true;
 	case 's':
 		return options.scan = true;
 	case 'P':
@@ -158,6 +162,7 @@ read_options(int argc, char **argv)
 		{"hold", required_argument, NULL, 'h'},
 		{"keep", required_argument, NULL, 'k'},
 		{"interrupt", no_argument, NULL, 'i'},
+		{"link", no_argument, NULL, 'l'},
 		{"scan", no_argument, NULL, 's'},
 		{0},
 	};
@@ -206,7 +211,7 @@ start_port(struct rte_mempool *pool)
 {
 	struct rte_eth_conf conf = {
 		.rxmode.mtu = options.mtu,
-		.intr_conf.rxq = options.interrupt,
+		.intr_conf = {.rxq = options.interrupt, .lsc = options.link},
 	};
 	int ret;
 
