@@ -14,8 +14,8 @@
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
  * their numbers begin again. --hold keeps the first N packets for ever, --keep each packet until N
- * more have come. --interrupt sleeps until there is a packet. --scan looks through the whole frame of each packet in the window for bytes of
- * a packet for another VM.
+ * more have come. --interrupt sleeps until there is a packet. --scan looks through the whole frame
+ * of each packet in the window for bytes of a packet for another VM.
  *
  * Thread rule: the main lcore does it all.
  */

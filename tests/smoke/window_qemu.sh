@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
-# timeout: 300
+# timeout: 3600
 #
 # VMs with windows in stock QEMU, by emulation: every packet arrives as it was sent, some of them in
 # the page in which airlockd received them; a VM that touches a page that is not its own stalls,
@@ -100,7 +100,7 @@ receive() {
 
 # end_receive NAME
 end_receive() {
-    guest_sh "$1" 'kill $(pidof window-guest)'
+    guest_sh "$1" killall window-guest
     wait_for 15 guest_sh "$1" '! pidof window-guest >/dev/null' || fail "window-guest does not end"
 }
 
