@@ -26,7 +26,8 @@ fi
 
 # web and aut are VMs in QEMU, tst a process that gets what they must not see.
 declare -A mac=([web]=52:54:00:00:00:01 [tst]=52:54:00:00:00:02 [aut]=52:54:00:00:00:03)
-each=500
+# A guest that sleeps takes as many: its share of the pool, and a quarter of its ring by copy.
+each=400
 few=150
 kept=100
 scan_s=10
