@@ -217,7 +217,7 @@ guest_qemu() {
     if [ -n "$window" ]; then
         variables=(AIRLOCK_WINDOW="$window"
             LD_PRELOAD="$AIRLOCK_BUILD/app/agent/libairlock-agent.so")
-        options=(-device ivshmem-plain,memdev=pool -object
+        options=(-device 'ivshmem-plain,memdev=pool' -object
             "memory-backend-file,id=pool,mem-path=$pool,share=on,size=$(stat -c %s "$pool")")
     fi
     # TCG leaves memory barriers out where there can never be a second CPU, but airlockd is one: so
