@@ -92,8 +92,8 @@ struct airlock_rxring_window {
 };
 
 /**
- * What of a ring outlives the process that serves it, if this memory does: so that the next one goes
- * on where this one was killed, though buffers are used in any order. All 0 at first.
+ * What of a ring outlives the process that serves it, if this memory does: so that the next one
+ * goes on where this one was killed, though buffers are used in any order. All 0 at first.
  *
  * Written by the lcore that has the ring, and by control while none has. *given* is read by anybody.
  */
@@ -124,8 +124,9 @@ size_t airlock_rxring_record_bytes(uint32_t nb_frames);
  * attached then.
  *
  * @param record     stays the caller's, and valid as long as the ring; NULL: keep none
- * @param partition  of the ring: *given* is kept for a window of its frames only. Those that are
- *                   given are kept for the guest (airlock_page_owe()) until it touches or posts them
+ * @param partition  of the ring: *given* is kept for a window of its frames only. Those
+ *                   that are given are kept for the guest (airlock_page_owe()) until it
+ *                   touches or posts them
  */
 void airlock_rxring_set_record(struct airlock_rxring *ring, struct airlock_rxring_record *record,
 	const struct airlock_page_partition *partition);

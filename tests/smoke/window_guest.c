@@ -12,9 +12,9 @@
  *
  * Without --window it receives into ordinary mbufs. --count is the number of packets after which
  * their numbers begin again. --hold keeps the first N packets for ever. --interrupt sleeps until
- * there is a packet. --link watches the link, as the driver must to serve an airlockd that comes back.
- * --scan looks through the whole frame of each packet in the window for bytes of
- * a packet for another VM.
+ * there is a packet. --link watches the link, as the driver must to take an airlockd that comes
+ * back. --scan looks through the whole frame of each packet in the window for bytes of a packet for
+ * another VM.
  *
  * Thread rule: the main lcore does it all.
  */
