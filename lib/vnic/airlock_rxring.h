@@ -95,7 +95,8 @@ struct airlock_rxring_window {
  * What of a ring outlives the process that serves it, if this memory does: so that the next one
  * goes on where this one was killed, though buffers are used in any order. All 0 at first.
  *
- * Written by the lcore that has the ring, and by control while none has. *given* is read by anybody.
+ * Written by the lcore that has the ring, and by control while none has. *given* is read
+ * by anybody.
  */
 struct airlock_rxring_record {
 	_Atomic uint32_t size; /**< of the split ring that it is of; 0: of none */
