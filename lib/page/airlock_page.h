@@ -186,7 +186,8 @@ airlock_page_put_cold(struct airlock_page_table *table, struct rte_mbuf *const *
 }
 
 /**
- * Take exactly this frame out of its mempool: it becomes CARD, and its mbuf the caller's. Any thread.
+ * Take exactly this frame out of its mempool: it becomes CARD, and its mbuf the caller's. Any
+ * thread.
  *
  * @return false: it is not free now, or an lcore has put it by for itself
  */

@@ -92,10 +92,11 @@ struct airlock_rxring_window {
 };
 
 /**
- * What of a ring outlives the process that serves it, if this memory does: so that the next one goes
- * on where this one was killed, though buffers are used in any order. All 0 at first.
+ * What of a ring outlives the process that serves it, if this memory does: so that the next one
+ * goes on where this one was killed, though buffers are used in any order. All 0 at first.
  *
- * Written by the lcore that has the ring, and by control while none has. *given* is read by anybody.
+ * Written by the lcore that has the ring, and by control while none has. *given* is read
+ * by anybody.
  */
 struct airlock_rxring_record {
 	_Atomic uint32_t size; /**< of the split ring that it is of; 0: of none */
@@ -103,8 +104,8 @@ struct airlock_rxring_record {
 	_Atomic uint16_t used_idx; /**< all before it is used, and its word gone */
 	/** By id: the complement of a buffer's address that was taken in and is not used; or 0. */
 	_Atomic uint64_t outstanding[AIRLOCK_RXRING_MAX_SIZE];
-	/** By place in the partition: 1 from when a packet was put into the frame until it is posted
-	 * again, so as long as the guest may read it. */
+	/** By place in the partition: 1 from when a packet was put into the frame until it is
+	 * posted again, so as long as the guest may read it. */
 	_Atomic uint8_t given[];
 };
 
@@ -124,8 +125,9 @@ size_t airlock_rxring_record_bytes(uint32_t nb_frames);
  * attached then.
  *
  * @param record     stays the caller's, and valid as long as the ring; NULL: keep none
- * @param partition  of the ring: *given* is kept for a window of its frames only. Those that are
- *                   given are kept for the guest (airlock_page_owe()) until it touches or posts them
+ * @param partition  of the ring: *given* is kept for a window of its frames only. Those
+ *                   that are given are kept for the guest (airlock_page_owe()) until it
+ *                   touches or posts them
  */
 void airlock_rxring_set_record(struct airlock_rxring *ring, struct airlock_rxring_record *record,
 	const struct airlock_page_partition *partition);

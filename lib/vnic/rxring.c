@@ -4,8 +4,8 @@
 
 /*
  * The RX ring engine's life: made, attached to a VM's ring, given a window, detached. The datapath
- * is in rxring_copy.c, and for the two layouts of a ring in rxring_split.c and rxring_packed.c; what
- * outlives airlock in rxring_record.c.
+ * is in rxring_copy.c, and for the two layouts of a ring in rxring_split.c and rxring_packed.c;
+ * what outlives airlock in rxring_record.c.
  *
  * A ring keeps three things about what the guest posted: for each frame of its partition the id of
  * the buffer that is posted for it, a queue of private buffers, and a list of what is used but not

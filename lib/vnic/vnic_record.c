@@ -6,9 +6,10 @@
  * The file that holds the records of a NIC's RX rings (rxring_record.c): it outlives airlock, on a
  * tmpfs, so that the next airlock can go on where this one was killed.
  *
- * A head says for which rings and partitions it was made, and the records follow, one for each ring.
- * A file of other rings is emptied. The memory is there from the start: a store never fails. Without
- * the file, NICs work as well; only what their guests had posted is not found after a kill.
+ * A head says for which rings and partitions it was made, and the records follow, one for each
+ * ring. A file of other rings is emptied. The memory is there from the start: a store never
+ * fails. Without the file, NICs work as well; only what their guests had posted is not found after
+ * a kill.
  *
  * Thread rule: control, while the NIC is made and destroyed.
  */

@@ -20,8 +20,8 @@
  * takes an entry off a stack clears the flag first and looks at the word then. A giver who saw the
  * flag set had set his bits before it was cleared, so they are seen; one who comes later sees it
  * cleared, and queues anew. Flag and word change by read-modify-write with acquire and release,
- * which orders the two. Bits are cleared all at once; only extents_claim() clears a single one, and puts
- * the extent on the other stack then, because it may have been full.
+ * which orders the two. Bits are cleared all at once; only extents_claim() clears a single one, and
+ * puts the extent on the other stack then, because it may have been full.
  *
  * An extent lies on each stack at most once, so there is always room.
  */
