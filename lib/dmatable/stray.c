@@ -6,9 +6,8 @@
  * Accesses to pages that are not mapped for the VM.
  *
  * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. One that
- * was the VM's own when an earlier window was lost, and that the VM cannot know to be gone, is given
- * to it again, empty, as soon as it is free: it is taken out of its mempool, cleared, leased and
- * mapped. Any other is a stray: counted, logged at most once a second for a VM, and, if the VM is
+ * was the VM's own when an earlier window was lost, which the VM cannot know, is given to it again,
+ * empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped. Any other is a stray: counted, logged at most once a second for a VM, and, if the VM is
  * to be killed for it, the page is poisoned.
  *
  * A page that is the VM's by now may have been mapped since the fault; then nobody waits any
