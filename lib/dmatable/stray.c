@@ -7,8 +7,9 @@
  *
  * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. One that
  * was the VM's own when an earlier window was lost, which the VM cannot know, is given to it again,
- * empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped. Any other is a stray: counted, logged at most once a second for a VM, and, if the VM is
- * to be killed for it, the page is poisoned.
+ * empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped. Any
+ * other is a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed
+ * for it, the page is poisoned.
  *
  * A page that is the VM's by now may have been mapped since the fault; then nobody waits any
  * more. Or the lcore is about to map it. Or the kernel took a mapped page out, as it may to move or
