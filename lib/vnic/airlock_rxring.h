@@ -143,7 +143,7 @@ void airlock_rxring_settle(struct airlock_rxring *ring);
  */
 bool airlock_rxring_was_given(const struct airlock_rxring *ring, uint32_t place);
 
-/** Destroy; must be detached. NULL is ignored. */
+/** Destroy; if it is attached, the guest keeps waiting for its buffers. NULL is ignored. */
 void airlock_rxring_destroy(struct airlock_rxring *ring);
 
 /**

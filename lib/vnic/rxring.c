@@ -71,6 +71,8 @@ airlock_rxring_destroy(struct airlock_rxring *ring)
 {
 	if (ring == NULL)
 		return;
+	free(ring->private);
+	free(ring->used);
 	free(ring->posted);
 	free(ring);
 }

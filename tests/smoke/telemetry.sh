@@ -27,7 +27,7 @@ QUEUE = {**dict.fromkeys(FLOWS, int), "rx_drops": int}
 VM = {"name": str, "mac": str, "state": str, "vlan": int, "connects": int, "features": str, "deliver": str,
       **dict.fromkeys(FLOWS, int), "rx_drops": dict, "tx_drops": dict, "queue_0": dict}
 PAGES = {"pages": int, "frame_pages": int, "huge": str, "free": int, "card": int, "host": int,
-         "violations": int, "mempool_free": int, "agree": str}
+         "leased": int, "released": int, "unmapping": int, "violations": int, "mempool_free": int, "agree": str}
 WORKS = ("rx", "tx", "classify", "handoff")
 LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": int,
          "vm_queues": int, "iterations": int, "idle_iterations": int, "busy_percent": int,
@@ -36,7 +36,7 @@ LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": in
          "bursts": list}
 BALANCE = {"received": int, "split": int, "parts": int, "delivered": int, "dropped": int,
            "in_flight": int, "balanced": str}
-COMMANDS = ["/airlock/balance", "/airlock/lcores", "/airlock/pages", "/airlock/uplinks",
+COMMANDS = ["/airlock/balance", "/airlock/lcores", "/airlock/pages", "/airlock/pages/verify", "/airlock/uplinks",
             "/airlock/vm", "/airlock/vms"]
 NOTHING = ["/airlock/vm", "/airlock/vm,", "/airlock/vm,nobody", "/airlock/vm,web,web",
            "/airlock/vm," + long_text, "/airlock/lcores,0", "/airlock/lcores,99",

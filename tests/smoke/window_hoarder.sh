@@ -59,8 +59,9 @@ all_offered() {
     done
 }
 
-good_has_all() {
-    [ "$(seen good packets missing bad)" = "$each 0 0" ]
+# has_all NAME: by the last of its lines, of which there is one a second.
+has_all() {
+    [ "$(seen "$1" packets missing bad)" = "$each 0 0" ]
 }
 
 # begin QUOTA BAD_ARG...: airlockd and both guests; packets come at a moderate rate.
@@ -85,7 +86,7 @@ begin() {
     wait_for 60 windows_are_up || fail "the windows are not there after 60 seconds"
     touch "$dir/go"
     wait_for 60 all_offered bad good || fail "not every packet has come as far as the VMs"
-    wait_for 10 good_has_all || fail "the well-behaved guest: $(seen good packets missing bad)"
+    wait_for 10 has_all good || fail "the well-behaved guest: $(seen good packets missing bad)"
     [ "$(of good rx_drops total)" = 0 ] || fail "the well-behaved guest lost: $(of good rx_drops)"
 }
 
@@ -108,7 +109,7 @@ end
 
 say "a guest that sleeps until it is interrupted"
 begin 24 --interrupt
-[ "$(seen bad packets missing bad)" = "$each 0 0" ] || fail "asleep: $(seen bad packets missing bad)"
+wait_for 10 has_all bad || fail "asleep: $(seen bad packets missing bad)"
 [ "$(seen bad sleeps)" -gt 0 ] || fail "it never slept"
 [ "$(of bad window interrupts)" -gt 0 ] || fail "it was never told to release"
 [ "$(of bad window unmapped)" -gt 24 ] || fail "it has not released"
