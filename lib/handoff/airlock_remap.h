@@ -84,6 +84,8 @@ struct airlock_remap_queue {
 	uint32_t nb_released;
 	uint32_t *released; /**< frames RELEASED to this VM, the last one on top */
 	uint64_t last_interrupt_tsc;
+	/** Packets that may still go into or by a frame for want of private buffers. */
+	uint32_t spills_left;
 	struct airlock_remap_counters counters;
 } __rte_cache_aligned;
 

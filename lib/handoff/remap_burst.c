@@ -40,7 +40,7 @@ copy_into_released(struct burst *b, struct rte_mbuf *m)
 	uint32_t frame;
 	int ret;
 
-	if (b->queue->nb_released == 0)
+	if (b->queue->nb_released == 0 || b->queue->spills_left == 0)
 		return -ENOBUFS;
 	frame = b->queue->released[b->queue->nb_released - 1];
 	/* Not posted any more, if the ring was taken away meanwhile. */
@@ -50,6 +50,7 @@ copy_into_released(struct burst *b, struct rte_mbuf *m)
 	if (ret < 0)
 		return ret;
 	b->queue->nb_released--;
+	b->queue->spills_left--;
 	airlock_page_renew(pages, frame, b->tag);
 	airlock_count(&b->queue->counters.renewed, 1);
 	return 0;
@@ -155,11 +156,14 @@ count_time(struct burst *b, uint64_t tsc)
 	airlock_flow_count(&counters->timed, b->copied.packets, b->copied.bytes);
 }
 
-/* A frame that this guest has not posted: of this ring's partition, and nobody else has it. */
+/*
+ * A frame that this guest has not posted: of this ring's partition, and nobody else has it. It is of
+ * no interest where nothing is remapped.
+ */
 static bool
 is_cold(const struct burst *b, const struct rte_mbuf *m)
 {
-	return b->tag != 0 && m->pool == b->cold_pool && m->nb_segs == 1 &&
+	return b->planned && m->pool == b->cold_pool && m->nb_segs == 1 &&
 		rte_mbuf_refcnt_read(m) == 1 &&
 		!airlock_rxring_has_frame(
 			b->ring, airlock_page_frame(b->remap->pages, m->buf_addr));
@@ -190,6 +194,15 @@ free_burst(struct burst *b)
 		airlock_dmatable_unmap(b->remap->table, b->queue_id, failed, nb_failed);
 }
 
+/* A shortage of private buffers is over when half of those that there can be are posted again. */
+static void
+spills_renew(struct burst *b)
+{
+	if (airlock_rxring_nb_private(b->ring) * 2 >= airlock_rxring_most_private(b->ring))
+		b->queue->spills_left =
+			atomic_load_explicit(&b->remap->quota, memory_order_relaxed);
+}
+
 static bool
 burst_init(struct burst *b, struct airlock_handoff *handoff, struct airlock_remap *remap,
 	uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
@@ -216,6 +229,7 @@ burst_init(struct burst *b, struct airlock_handoff *handoff, struct airlock_rema
 		return false;
 	}
 	remap_poll(remap, queue_id, b->ring, b->tag);
+	spills_renew(b);
 	return true;
 }
 
@@ -249,6 +263,7 @@ remap_copy(struct airlock_handoff *handoff, struct airlock_remap *remap, uint16_
 	if (!burst_init(&b, handoff, remap, queue_id, &m, 1))
 		return;
 	/* Others have the packet, too: it cannot fall to its frame. */
+	b.planned = false;
 	b.frames[0] = NO_FRAME;
 	b.fell = true;
 	put_burst(&b);

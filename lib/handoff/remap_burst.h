@@ -29,6 +29,7 @@ struct burst {
 	struct rte_mbuf **mbufs;
 	struct rte_mempool *cold_pool; /* of the ring's partition */
 	uint32_t tries; /* that are left on a full ring */
+	bool planned; /* some packets are long enough to be remapped */
 	bool fell; /* to frames, because there was nothing left to copy into */
 	bool timed; /* how long the copies took counts */
 	uint32_t frames[AIRLOCK_HANDOFF_MAX_BURST]; /* that a packet goes by; or as above */

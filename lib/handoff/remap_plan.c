@@ -14,7 +14,9 @@
  * into. The frames come back as released ones, which the next such packets are copied into: so that
  * happens a few times, and not again for as long as the VM keeps them. It stops at half of the
  * quota, because beyond that the VM would come under pressure, and released frames be taken back
- * before they were of use.
+ * before they were of use. And it lasts for one shortage (remap_burst.c): a VM that is too slow all
+ * the time has a full ring however, and frames between its private buffers, which it gets in another
+ * order then, make it slower (measured: 9.6 million packets of 64 bytes a second, and 13.4 without).
  *
  * Thread rule: see remap_burst.c.
  */
@@ -46,6 +48,18 @@ threshold(const struct airlock_remap *remap, uint32_t run)
 	return atomic_load_explicit(&remap->copy_below[i], memory_order_relaxed);
 }
 
+/* Whether any packet is long enough for the longest run, which has the lowest threshold. */
+static bool
+any_long(const struct burst *b)
+{
+	uint32_t below = threshold(b->remap, AIRLOCK_HANDOFF_MAX_BURST);
+	bool any = false;
+
+	for (uint16_t i = 0; i < b->n; i++)
+		any |= b->mbufs[i]->pkt_len >= below;
+	return any;
+}
+
 /* Packets from i on whose frames are neighbours. */
 static uint16_t
 run_length(const struct burst *b, uint16_t i, uint32_t *bytes)
@@ -73,10 +87,13 @@ burst_plan(struct burst *b)
 	uint32_t room = remap_room(b->remap), bytes, taken;
 	uint16_t len;
 
+	b->planned = b->tag != 0 && any_long(b);
 	for (uint16_t i = 0; i < b->n; i++) {
-		b->frames[i] = b->tag != 0 ? candidate(b, b->mbufs[i]) : NO_FRAME;
+		b->frames[i] = b->planned ? candidate(b, b->mbufs[i]) : NO_FRAME;
 		b->kept[i] = false;
 	}
+	if (!b->planned)
+		return;
 	for (uint16_t i = 0; i < b->n; i += len) {
 		len = 1;
 		if (b->frames[i] == NO_FRAME)
@@ -102,11 +119,14 @@ burst_fall(struct burst *b, uint16_t first)
 	b->fell = true;
 	if (b->tag == 0 || b->remap->copy_only)
 		return;
-	for (uint16_t i = first; i < b->n && room > half; i++) {
+	for (uint16_t i = first; i < b->n && room > half && b->queue->spills_left > 0; i++) {
 		if (b->frames[i] != NO_FRAME || b->kept[i])
 			continue;
 		b->frames[i] = candidate(b, b->mbufs[i]);
-		room -= b->frames[i] != NO_FRAME;
+		if (b->frames[i] == NO_FRAME)
+			continue;
+		room--;
+		b->queue->spills_left--;
 	}
 }
 

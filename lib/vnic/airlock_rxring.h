@@ -190,6 +190,9 @@ uint64_t airlock_rxring_refused(
 /** Private buffers that are posted. */
 uint32_t airlock_rxring_nb_private(const struct airlock_rxring *ring);
 
+/** The most that were posted at a time since the ring was attached. */
+uint32_t airlock_rxring_most_private(const struct airlock_rxring *ring);
+
 /**
  * Take in what the guest has posted since, as far as *frames* has room. Private buffers are used in
  * the order in which they were taken in. What is refused goes back with the next publish.

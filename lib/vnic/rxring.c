@@ -125,6 +125,7 @@ start_at(struct airlock_rxring *ring, uint16_t last_avail)
 	ring->nb_used = 0;
 	ring->private_head = 0;
 	ring->private_tail = 0;
+	ring->most_private = 0;
 	ring->signalled_valid = false;
 	ring->must_kick = false;
 }

@@ -19,12 +19,19 @@
 
 #include <rte_ip.h>
 #include <rte_net.h>
-#include <rte_prefetch.h>
 #include <rte_sctp.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include <airlock_compat.h>
+
 #include "rxring_priv.h"
+
+/* Buffers from the one that is filled to the one that is fetched, and how much of it. */
+#define PREFETCH_AHEAD 4
+#define PREFETCH_BYTES 256
+/* What a header has to tell of. */
+#define ASKS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM)
 
 /* A place in a packet. */
 struct source {
@@ -121,16 +128,35 @@ header_ask(struct virtio_net_hdr *hdr, struct rte_mbuf *m)
 	}
 }
 
-static inline struct virtio_net_hdr_mrg_rxbuf
-header_of(struct rte_mbuf *m, uint16_t nb_buffers)
+/* nb_buffers: what the packet takes; the header's last field, in a long one. */
+static void
+header_of(struct virtio_net_hdr_mrg_rxbuf *hdr, struct rte_mbuf *m, uint16_t nb_buffers)
 {
-	const uint64_t asks =
-		RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM;
-	struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = nb_buffers};
+	*hdr = (struct virtio_net_hdr_mrg_rxbuf){.num_buffers = nb_buffers};
+	header_ask(&hdr->hdr, m);
+}
 
-	if (unlikely((m->ol_flags & asks) != 0))
-		header_ask(&hdr.hdr, m);
-	return hdr;
+/*
+ * A header in front of a packet that is all in one buffer. Never by way of a header on the stack,
+ * unless it is rare: a load that is put together from several stores waits until all stores before
+ * it are done, and those go to memory that the guest's CPU had last.
+ */
+static inline void
+write_header(uint8_t *to, struct rte_mbuf *m, uint16_t hdr_bytes)
+{
+	const uint16_t nb_buffers = 1;
+
+	if (unlikely((m->ol_flags & ASKS) != 0)) {
+		struct virtio_net_hdr_mrg_rxbuf hdr;
+
+		header_of(&hdr, m, nb_buffers);
+		memcpy(to, &hdr, hdr_bytes);
+		return;
+	}
+	memset(to, 0, sizeof(struct virtio_net_hdr));
+	if (likely(hdr_bytes == sizeof(struct virtio_net_hdr_mrg_rxbuf)))
+		memcpy(to + offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers), &nb_buffers,
+			sizeof(nb_buffers));
 }
 
 bool
@@ -147,10 +173,9 @@ airlock_rxring_put_frame(struct airlock_rxring *ring, struct rte_mbuf *m, uint32
 	uint8_t *start = airlock_page_addr(ring->pages, frame);
 	uint32_t place = rxring_place(ring, frame);
 	uint16_t *posted = &ring->posted[place];
-	struct virtio_net_hdr_mrg_rxbuf hdr = header_of(m, 1);
 
-	memcpy(start + AIRLOCK_RXRING_FRAME_OFFSET, &hdr, sizeof(hdr));
-	rxring_use(ring, *posted, sizeof(hdr) + m->pkt_len, 1);
+	write_header(start + AIRLOCK_RXRING_FRAME_OFFSET, m, AIRLOCK_RXRING_HDR_BYTES);
+	rxring_use(ring, *posted, AIRLOCK_RXRING_HDR_BYTES + m->pkt_len, 1);
 	*posted = RXRING_NO_ID;
 	rxring_record_given(ring, place);
 }
@@ -224,10 +249,11 @@ buffer_done(struct airlock_rxring *ring, const struct rxring_buffer *buffer, uin
 static void
 copy_spread(struct airlock_rxring *ring, struct rte_mbuf *m, uint16_t nb_buffers)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr = header_of(m, nb_buffers);
+	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct source from = {.m = m};
 	uint32_t at = ring->hdr_bytes;
 
+	header_of(&hdr, m, nb_buffers);
 	write_bytes(ring, private_at(ring, 0), 0, &hdr, ring->hdr_bytes);
 	for (uint16_t i = 0; i < nb_buffers; i++) {
 		const struct rxring_buffer *buffer = private_at(ring, 0);
@@ -235,6 +261,21 @@ copy_spread(struct airlock_rxring *ring, struct rte_mbuf *m, uint16_t nb_buffers
 		buffer_done(ring, buffer, fill(ring, buffer, at, &from));
 		at = 0;
 	}
+}
+
+/*
+ * The guest's CPU had these lines last, so a store waits long, and the store buffer is soon full.
+ * Fetched to be written from the start: fetching for reading first makes it two transfers. The rest
+ * of a long packet the CPU's own prefetcher has seen coming.
+ */
+static inline void
+prefetch_buffer(const struct rxring_buffer *buffer, uint32_t bytes)
+{
+	const uint32_t end = RTE_MIN(bytes, (uint32_t)PREFETCH_BYTES);
+
+	/* Whether it is posted or not, the address is good for a prefetch. */
+	for (uint32_t at = 0; at < end; at += RTE_CACHE_LINE_SIZE)
+		airlock_compat_prefetch_write(buffer->host + at);
 }
 
 int
@@ -253,12 +294,9 @@ airlock_rxring_put_copy(struct airlock_rxring *ring, struct rte_mbuf *m)
 		if (nb_buffers == 0)
 			return -ENOBUFS;
 	}
-	/* Whether there is one or not, the address is good for a prefetch. */
-	rte_prefetch0(private_at(ring, nb_buffers)->host);
+	prefetch_buffer(private_at(ring, PREFETCH_AHEAD), bytes);
 	if (likely(nb_buffers == 1 && m->nb_segs == 1 && buffer->host != NULL)) {
-		struct virtio_net_hdr_mrg_rxbuf hdr = header_of(m, 1);
-
-		memcpy(buffer->host, &hdr, ring->hdr_bytes);
+		write_header(buffer->host, m, ring->hdr_bytes);
 		memcpy(buffer->host + ring->hdr_bytes, rte_pktmbuf_mtod(m, const void *),
 			m->pkt_len);
 		buffer_done(ring, buffer, bytes);
@@ -274,13 +312,23 @@ airlock_rxring_nb_private(const struct airlock_rxring *ring)
 	return rxring_nb_private(ring);
 }
 
+uint32_t
+airlock_rxring_most_private(const struct airlock_rxring *ring)
+{
+	return ring->most_private;
+}
+
 uint16_t
 airlock_rxring_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max)
 {
+	uint16_t n;
+
 	if (unlikely(airlock_rxring_is_broken(ring)))
 		return 0;
-	return ring->vring.packed ? rxring_packed_poll(ring, frames, max)
-				  : rxring_split_poll(ring, frames, max);
+	n = ring->vring.packed ? rxring_packed_poll(ring, frames, max)
+			       : rxring_split_poll(ring, frames, max);
+	ring->most_private = RTE_MAX(ring->most_private, rxring_nb_private(ring));
+	return n;
 }
 
 bool

@@ -80,6 +80,7 @@ struct airlock_rxring {
 	uint16_t nb_used; /* in *used* */
 	uint16_t private_head; /* free-running: out at the head, in at the tail */
 	uint16_t private_tail;
+	uint16_t most_private; /* that were there at a time since the ring was attached */
 	uint16_t signalled; /* used_idx when it was last weighed whether to tell the guest */
 	bool signalled_valid;
 	bool must_kick;

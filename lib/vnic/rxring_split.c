@@ -12,7 +12,12 @@
  * Thread rule: the lcore that has the ring.
  */
 
+#include <rte_prefetch.h>
+
 #include "rxring_priv.h"
+
+/* Descriptors that are fetched side by side. */
+#define IDS_AT_ONCE 32
 
 struct rxring_desc
 rxring_split_desc(const struct airlock_rxring *ring, uint16_t id)
@@ -28,34 +33,65 @@ rxring_split_desc(const struct airlock_rxring *ring, uint16_t id)
 	};
 }
 
+/*
+ * The next few ids, with their descriptors on the way: those lie anywhere in the table, each in a
+ * cache line that the driver's CPU has written last.
+ */
+static uint16_t
+read_ids(const struct airlock_rxring *ring, uint16_t ids[static IDS_AT_ONCE], uint16_t nb)
+{
+	const struct airlock_rxring_vring *vring = &ring->vring;
+
+	for (uint16_t i = 0; i < nb; i++) {
+		uint16_t at = (ring->avail_idx + i) & (vring->size - 1);
+
+		ids[i] = __atomic_load_n(&vring->avail->ring[at], __ATOMIC_RELAXED);
+		if (unlikely(ids[i] >= vring->size))
+			return i;
+		rte_prefetch0(&vring->desc[ids[i]]);
+	}
+	return nb;
+}
+
+/* Returns how many of the buffers are frames. */
+static uint16_t
+take_ids(struct airlock_rxring *ring, const uint16_t *ids, uint16_t nb, uint32_t *frames)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < nb; i++) {
+		struct rxring_desc desc = rxring_split_desc(ring, ids[i]);
+
+		if (ring->record != NULL)
+			rxring_record_set(ring, ids[i], desc.addr);
+		ring->avail_idx++;
+		n += rxring_take(ring, &desc, &frames[n]);
+	}
+	return n;
+}
+
 uint16_t
 rxring_split_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max)
 {
 	const struct airlock_rxring_vring *vring = &ring->vring;
 	/* Pairs with the driver's release of the index, after entry and descriptor. */
 	uint16_t avail_idx = __atomic_load_n(&vring->avail->idx, __ATOMIC_ACQUIRE);
-	uint16_t nb = avail_idx - ring->avail_idx, mask = vring->size - 1, n = 0;
+	uint16_t nb = avail_idx - ring->avail_idx, n = 0, len, good;
+	uint16_t ids[IDS_AT_ONCE];
 
 	/* More than the ring has descriptors, less those that it has offered already. */
 	if (unlikely(nb > vring->size - ring->nb_held)) {
 		rxring_break(ring);
 		return 0;
 	}
-	nb = RTE_MIN(nb, max);
-	for (uint16_t i = 0; i < nb; i++) {
-		uint16_t id = __atomic_load_n(
-			&vring->avail->ring[ring->avail_idx & mask], __ATOMIC_RELAXED);
-		struct rxring_desc desc;
-
-		if (unlikely(id >= vring->size)) {
+	for (nb = RTE_MIN(nb, max); nb > 0; nb -= len) {
+		len = RTE_MIN(nb, (uint16_t)IDS_AT_ONCE);
+		good = read_ids(ring, ids, len);
+		n += take_ids(ring, ids, good, &frames[n]);
+		if (unlikely(good < len)) {
 			rxring_break(ring);
 			break;
 		}
-		desc = rxring_split_desc(ring, id);
-		if (ring->record != NULL)
-			rxring_record_set(ring, id, desc.addr);
-		ring->avail_idx++;
-		n += rxring_take(ring, &desc, &frames[n]);
 	}
 	/* Release: all words first. */
 	if (ring->record != NULL)

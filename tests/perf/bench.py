@@ -76,13 +76,15 @@ class Bench:
         self.directory = directory
         self.serial = 0
 
-    def start(self, name, command, preload=(), **variables):
+    def start(self, name, command, preload=(), cpu=None, **variables):
+        """With a CPU, all of its threads run there: also those that EAL and agents start."""
         env = dict(os.environ, **variables)
+        pin = None if cpu is None else lambda: os.sched_setaffinity(0, [cpu])
         if preload:
             env["LD_PRELOAD"] = ":".join(preload)
         with open(self.directory / (name + ".log"), "wb") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    cwd=self.directory, env=env)
+                                    cwd=self.directory, env=env, preexec_fn=pin)
 
     def pcap_port(self, i, pcap):
         return "net_pcap%d,rx_pcap=%s,infinite_rx=1" % (i, pcap)

@@ -91,7 +91,7 @@ class Ways(bench.Bench):
                 preload.append(self.args.build + "/app/guest/libairlock-guest.so")
                 variables["AIRLOCK_WINDOW"] = "%s/vm%d.window" % (self.directory, vm)
                 variables["AIRLOCK_WAIT"] = str(WAIT_S)
-            guests.append(self.start("guest%d" % vm, command, preload, **variables))
+            guests.append(self.start("guest%d" % vm, command, preload, GUEST_CPU, **variables))
         return guests
 
     def start_airlockd(self, prefix, way, case):
@@ -107,8 +107,10 @@ class Ways(bench.Bench):
             variables["AIRLOCK_PV_VMS"] = str(case.nb_vms)
             variables["AIRLOCK_PV_TRAIN"] = str(train_of(case))
         command = [self.args.build + "/app/airlockd/airlockd"] + self.host_eal(prefix, [port])
+        pool_pages = self.args.frames * frame_bytes_of(case.size) // PAGE_BYTES
         command += ["--", "--run-dir", str(self.directory), "--copy-below", copy_below,
-                    "--uplink", "port=0,mtu=%d" % mtu_of(case.size)]
+                    "--pool-pages", str(pool_pages),
+                    "--uplink", "port=0,desc=64,mtu=%d" % mtu_of(case.size)]
         for vm in range(case.nb_vms):
             command += ["--vm", "name=vm%d,mac=%s,deliver=%s" % (vm, bench.vm_mac(vm), deliver)]
         return self.start("airlockd", command, preload, **variables)
@@ -180,14 +182,16 @@ def per(amount, number):
     return amount / number if number else 0.0
 
 
-def describe(floor, run):
-    """Nanoseconds a packet, of those that were remapped."""
+def describe(floor, case, run):
+    """Nanoseconds a packet, of those that were remapped; runs in pages."""
     w = run.window
     if w["remapped_packets"] == 0:
         return "%7s %7s %7s %6s %6s %6.1f" % ("-", "-", "-", "-", "-", 0)
-    map_run, unmap_run = per(w["mapped"], w["map_calls"]), per(w["unmapped"], w["unmap_runs"])
+    frame_pages = frame_bytes_of(case.size) // PAGE_BYTES
+    map_run = per(w["mapped"], w["map_calls"]) * frame_pages
+    unmap_run = per(w["unmapped"], w["unmap_runs"]) * frame_pages
     least = floor.of(floor.map_ns, map_run) + floor.of(floor.unmap_ns, unmap_run)
-    taken = per(w["map_ns"], w["mapped"]) + per(w["unmap_ns"], w["unmapped"])
+    taken = (per(w["map_ns"], w["mapped"]) + per(w["unmap_ns"], w["unmapped"])) / frame_pages
     return "%7.1f %7.1f %7.1f %6.1f %6.2f %6.1f" % (
         per(w["map_ns"], w["remapped_packets"]), per(w["unmap_ns"], w["remapped_packets"]),
         per(w["scrub_ns"], w["remapped_packets"]), map_run, taken / least,
@@ -208,7 +212,7 @@ def report(floor, case, way, runs, ratios):
         ratio = "%8.2f %13s" % (statistics.median(ratios), "%.2f-%.2f" % (min(ratios), max(ratios)))
     print("%6d %4d %6s %12s %6s %8.2f %s %s %11s %8d" % (
         case.size, case.nb_vms, case.source, case.spread, way,
-        statistics.median(run.rate for run in runs) / 1e6, ratio, describe(floor, middle),
+        statistics.median(run.rate for run in runs) / 1e6, ratio, describe(floor, case, middle),
         thresholds(middle) if way == "auto" else "-",
         middle.lcore["handoff_cycles_per_packet"]), flush=True)
 
