@@ -157,8 +157,8 @@ count_time(struct burst *b, uint64_t tsc)
 }
 
 /*
- * A frame that this guest has not posted: of this ring's partition, and nobody else has it. It is of
- * no interest where nothing is remapped.
+ * A frame that this guest has not posted: of this ring's partition, and nobody else has it. Of no
+ * interest where nothing is remapped.
  */
 static bool
 is_cold(const struct burst *b, const struct rte_mbuf *m)

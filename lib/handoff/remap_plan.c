@@ -15,8 +15,9 @@
  * happens a few times, and not again for as long as the VM keeps them. It stops at half of the
  * quota, because beyond that the VM would come under pressure, and released frames be taken back
  * before they were of use. And it lasts for one shortage (remap_burst.c): a VM that is too slow all
- * the time has a full ring however, and frames between its private buffers, which it gets in another
- * order then, make it slower (measured: 9.6 million packets of 64 bytes a second, and 13.4 without).
+ * the time has a full ring however, and frames between its private buffers, which it then gets in
+ * another order, make it slower (measured: 9.6 million packets of 64 bytes a second, and 13.4
+ * without).
  *
  * Thread rule: see remap_burst.c.
  */

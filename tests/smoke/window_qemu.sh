@@ -24,14 +24,17 @@ fi
 # shellcheck source=tests/smoke/lib.sh
 . "$here/lib.sh"
 
-# web and aut are VMs in QEMU, tst a process that gets what they must not see.
-declare -A mac=([web]=52:54:00:00:00:01 [tst]=52:54:00:00:00:02 [aut]=52:54:00:00:00:03)
+# web and aut are VMs in QEMU; tst, one and two are processes that get what they must not see.
+declare -A mac=([web]=52:54:00:00:00:01 [tst]=52:54:00:00:00:02 [aut]=52:54:00:00:00:03
+    [one]=52:54:00:00:00:04 [two]=52:54:00:00:00:05)
+receivers=(tst one two)
 # A guest that sleeps takes as many: its share of the pool, and a quarter of its ring by copy.
 each=400
 few=150
 kept=100
 scan_s=10
 kills=3
+receiver_pids=()
 case ${1:-}${AIRLOCK_FULL:+--full} in
 '') ;;
 --full*)
@@ -209,7 +212,10 @@ scan_loaded() {
     [ "$(last "$1" 'touch: ' foreign)" -eq 0 ] || fail "$1 sees bytes of others"
     [ "$(last "$1" 'touch: ' read)" -gt 0 ] || fail "$1 could not read any page"
     [ "$(strays "$1")" -gt 0 ] || fail "$1 has touched no page of others"
-    say "  $(last "$1" 'touch: ' read) pages read, $(strays "$1") of them dark at first"
+    say "  $(last "$1" 'touch: ' pages) pages read $(last "$1" 'touch: ' read) times," \
+        "$(strays "$1") of them dark at first"
+    # The last page is the header.
+    [ "$scan_s" -lt 600 ] || [ "$(last "$1" 'touch: ' pages)" -eq 1023 ] || fail "not all were read"
 }
 
 # scanned NAME SECONDS
@@ -224,15 +230,21 @@ at_rest() {
 }
 
 start_load() {
-    start tst "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores "0@(0-$(($(nproc) - 1)))" \
-        --no-pci --no-huge -m 512 --file-prefix tst --no-telemetry \
-        --vdev "net_virtio_user0,path=$RUN_DIR/tst.sock,server=1,queue_size=2048" -- \
-        --window "$RUN_DIR/tst.window" --ring 2048
-    tst_pid=$STARTED_PID
+    local name
+
+    for name in "${receivers[@]}"; do
+        start "$name" "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores "0@(0-$(($(nproc) - 1)))" \
+            --no-pci --no-huge -m 512 --file-prefix "$name" --no-telemetry \
+            --vdev "net_virtio_user0,path=$RUN_DIR/$name.sock,server=1,queue_size=2048" -- \
+            --window "$RUN_DIR/$name.window" --ring 2048
+        receiver_pids+=("$STARTED_PID")
+    done
     start load /usr/bin/python3 "$here/send_pcap.py" host0 "$AIRLOCK_WORK/load.pcap" \
         "$AIRLOCK_WORK/stop"
     load_pid=$STARTED_PID
-    gets_load tst
+    for name in "${receivers[@]}"; do
+        gets_load "$name"
+    done
 }
 
 start_uplink() {
@@ -243,7 +255,8 @@ start_uplink() {
     ip link set host0 up
     start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_af_packet0,iface=up0,framecnt=8192 -- \
         --uplink port=0 --copy-below 1000 --vm "name=web,mac=${mac[web]},deliver=remap" \
-        --vm "name=aut,mac=${mac[aut]},deliver=auto" --vm "name=tst,mac=${mac[tst]},deliver=auto"
+        --vm "name=aut,mac=${mac[aut]},deliver=auto" --vm "name=tst,mac=${mac[tst]},deliver=auto" \
+        --vm "name=one,mac=${mac[one]},deliver=auto" --vm "name=two,mac=${mac[two]},deliver=auto"
 }
 
 say "every packet arrives, and in its page"
@@ -252,7 +265,7 @@ say "every packet arrives, and in its page"
 # As long as any before: what the VM itself got in a page earlier may stay in it.
 /usr/bin/python3 "$here/make_checked.py" "$AIRLOCK_WORK/own.pcap" $few 1514 "${mac[web]}"
 /usr/bin/python3 "$here/make_bytes.py" "$AIRLOCK_WORK/load.pcap" 500 1514,1100 \
-    "${mac[web]},${mac[aut]}" "${mac[tst]}"
+    "${mac[web]},${mac[aut]}" "${mac[tst]},${mac[one]},${mac[two]}"
 start_uplink
 boot web
 receive web --count $each --scan
@@ -307,7 +320,9 @@ for ((i = 2; i <= kills; i++)); do
 done
 touch "$AIRLOCK_WORK/stop"
 kill -CONT "$load_pid"
-stop_pid "$tst_pid" || true
+for pid in "${receiver_pids[@]}"; do
+    stop_pid "$pid" || true
+done
 wait_for 10 at_rest || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
 stop_airlockd
 allow_lost_guest_log

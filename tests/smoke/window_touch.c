@@ -13,7 +13,7 @@
  * make_checked.py for VM 1, alone in its page. scan: it reads pages FIRST to LAST, again and again.
  * Packets for other VMs have bytes with the highest bit set, those for this VM have none
  * (make_bytes.py): each such byte is foreign. Every second a line of JSON says how many pages were
- * read, and how many held a foreign byte.
+ * read, how many of them were different ones, and how many held a foreign byte.
  *
  * A page that is dark stalls the whole CPU, and no signal helps: so each thread has a CPU of its
  * own, and CPU 0 is for the main thread, which touches nothing. The kernel may soon wait for such a
@@ -50,10 +50,12 @@ struct range {
 };
 
 static const uint8_t *window;
+static _Atomic bool *was_read; /* nb_pages; written by the scanning threads */
 static uint32_t nb_pages;
 static pthread_barrier_t all_there;
 /* Written by the scanning threads, read by the main one; relaxed. */
 static _Atomic uint64_t nb_read;
+static _Atomic uint64_t nb_pages_read;
 static _Atomic uint64_t nb_foreign;
 
 static void
@@ -76,7 +78,8 @@ map_window(const char *path)
 		return false;
 	window = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	nb_pages = st.st_size / PAGE;
-	return window != MAP_FAILED;
+	was_read = calloc(nb_pages, sizeof(*was_read));
+	return window != MAP_FAILED && was_read != NULL;
 }
 
 static uint32_t
@@ -185,6 +188,8 @@ scan(void *arg)
 			bool foreign = has_foreign(page);
 
 			atomic_fetch_add_explicit(&nb_read, 1, memory_order_relaxed);
+			if (!atomic_exchange_explicit(&was_read[page], true, memory_order_relaxed))
+				atomic_fetch_add_explicit(&nb_pages_read, 1, memory_order_relaxed);
 			if (foreign)
 				atomic_fetch_add_explicit(&nb_foreign, 1, memory_order_relaxed);
 		}
@@ -207,8 +212,10 @@ report(uint32_t seconds)
 {
 	for (uint32_t i = 0; i < seconds; i++) {
 		sleep(1);
-		printf("touch: {\"read\": %" PRIu64 ", \"foreign\": %" PRIu64 "}\n",
+		printf("touch: {\"read\": %" PRIu64 ", \"pages\": %" PRIu64 ", \"foreign\": %" PRIu64
+		       "}\n",
 			atomic_load_explicit(&nb_read, memory_order_relaxed),
+			atomic_load_explicit(&nb_pages_read, memory_order_relaxed),
 			atomic_load_explicit(&nb_foreign, memory_order_relaxed));
 		fflush(stdout);
 	}
