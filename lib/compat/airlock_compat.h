@@ -36,8 +36,8 @@ airlock_compat_vhost_set_queue_num(const char *path, uint32_t nb_queues)
 
 /**
  * Fetch a cache line that will be written. rte_prefetch0_write() is experimental, and compiled for
- * the x86 that DPDK asks for at least it fetches for reading: PREFETCHW came later, and does nothing
- * where it is not known.
+ * the x86 that DPDK asks for at least it fetches for reading. PREFETCHW came later, and does
+ * nothing where it is not known.
  */
 static inline void
 airlock_compat_prefetch_write(const void *line)

@@ -212,10 +212,10 @@ report(uint32_t seconds)
 {
 	for (uint32_t i = 0; i < seconds; i++) {
 		sleep(1);
-		printf("touch: {\"read\": %" PRIu64 ", \"pages\": %" PRIu64 ", \"foreign\": %" PRIu64
-		       "}\n",
+		printf("touch: {\"read\": %" PRIu64 ", \"pages\": %" PRIu64,
 			atomic_load_explicit(&nb_read, memory_order_relaxed),
-			atomic_load_explicit(&nb_pages_read, memory_order_relaxed),
+			atomic_load_explicit(&nb_pages_read, memory_order_relaxed));
+		printf(", \"foreign\": %" PRIu64 "}\n",
 			atomic_load_explicit(&nb_foreign, memory_order_relaxed));
 		fflush(stdout);
 	}
