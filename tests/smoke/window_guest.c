@@ -262,17 +262,25 @@ follow(uint32_t number)
 	next_number = number + 1;
 }
 
-/* A mark with another number than this VM's, anywhere in the frame. */
+/*
+ * A mark with another VM's number, anywhere in the frame. VMs count from 1: a mark with 0 was read
+ * to its half when the frame was hidden, and came back empty.
+ */
 static bool
 has_foreign(const struct rte_mbuf *mbuf)
 {
 	const size_t mark_len = strlen(MARK);
-	const uint8_t *at = mbuf->buf_addr, *end = at + mbuf->buf_len;
+	const uint8_t *start = mbuf->buf_addr, *at = start, *end = at + mbuf->buf_len;
 
 	while ((at = memmem(at, end - at, MARK, mark_len)) != NULL) {
+		unsigned int number;
+
 		at += mark_len;
-		if (end - at >= 2 && at[0] * 256 + at[1] != own_number)
-			return true;
+		number = end - at >= 2 ? at[0] * 256 + at[1] : 0;
+		if (number == 0 || number == own_number)
+			continue;
+		printf("foreign: a byte of VM %u at %td of a frame\n", number, at - start);
+		return true;
 	}
 	return false;
 }
