@@ -30,7 +30,7 @@
 /* Buffers from the one that is filled to the one that is fetched, and how much of it. */
 #define PREFETCH_AHEAD 4
 /* A poll leaves as many in the queue, if there are; enough for a burst. */
-#define QUEUED_MIN 64
+#define QUEUED_MIN     64
 #define PREFETCH_BYTES 256
 /* What a header has to tell of. */
 #define ASKS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM)

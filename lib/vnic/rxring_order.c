@@ -8,13 +8,12 @@
  * A driver of a split ring takes the descriptors that it posts from a list of free ones, to whose
  * end it adds those that come back used. So the order of use is the order of the next posting. As
  * frames come back in the order of packets, between private buffers, neighbours of the table are
- * soon far apart in that list; and then each access to the table, by the driver and here, is a cache
- * line of its own, which the other CPU wrote last, instead of a line for four.
+ * soon far apart in that list. Then each access to the table, by the driver and here, is a cache
+ * line of its own that the other CPU wrote last, instead of a line for four.
  *
  * So buffers that are taken in are put in order first: they gather in a table by their ids, and when
  * few are left in the queue all that gathered go there, ascending from the id that was last. What
- * was shuffled is in order again after a few rounds. (Measured, packets of 64 bytes into
- * dpdk-testpmd: see docs/remap.md.)
+ * was shuffled is in order again after a few rounds.
  *
  * Only with a record, which knows what is outstanding; without one the order of use must be that of
  * posting (rxring.c). A packed ring's driver writes its places in turn, whatever the ids.
