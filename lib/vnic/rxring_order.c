@@ -11,9 +11,9 @@
  * soon far apart in that list. Then each access to the table, by the driver and here, is a cache
  * line of its own that the other CPU wrote last, instead of a line for four.
  *
- * So buffers that are taken in are put in order first: they gather in a table by their ids, and when
- * few are left in the queue all that gathered go there, ascending from the id that was last. What
- * was shuffled is in order again after a few rounds.
+ * So buffers that are taken in are put in order first: they gather in a table by their ids, and
+ * when few are left in the queue all that gathered go there, ascending from the id that was last.
+ * What was shuffled is in order again after a few rounds.
  *
  * Only with a record, which knows what is outstanding; without one the order of use must be that of
  * posting (rxring.c). A packed ring's driver writes its places in turn, whatever the ids.
