@@ -314,7 +314,8 @@ for ((i = 2; i <= kills; i++)); do
     name=web
     [ $((i % 2)) -ne 0 ] || name=aut
     boot $name
-    receive $name
+    # All frames in the ring: a page that is never posted would stay dark, and be waited for.
+    receive $name --posted 1
     kill -CONT "$load_pid"
     [ $i -ne 2 ] || scan_loaded $name
     kill_loaded $name
