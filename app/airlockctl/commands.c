@@ -15,6 +15,7 @@
 #include "fields.h"
 #include "params.h"
 #include "show.h"
+#include "table.h"
 #include "watch.h"
 
 #define DIM(array)	(sizeof(array) / sizeof((array)[0]))
@@ -54,24 +55,39 @@ close:
 	return status;
 }
 
-/* The program's own version is told without a daemon, too. */
+static void
+show_version(json_t *version)
+{
+	struct table table;
+	const char *key;
+	json_t *value;
+
+	table_init_pairs(&table);
+	table_add(&table, "airlockctl");
+	table_add(&table, "%s", AIRLOCK_VERSION);
+	json_object_foreach(version, key, value)
+	{
+		table_add(&table, "%s", strcmp(key, "airlock") == 0 ? "airlockd" : key);
+		table_add_value(&table, value);
+	}
+	table_print(&table, stdout, 0);
+}
+
 static enum ctl_status
 run_version(struct ctl *ctl, unsigned int nb_args, char **args)
 {
 	json_t *version;
 	enum ctl_status status;
 
-	if (!ctl->json)
-		printf("airlockctl %s\n", AIRLOCK_VERSION);
 	status = ctl_connect(ctl);
 	if (status == CTL_OK)
-		status = ctl_call(ctl, "version", NULL, JSON_NULL, &version);
+		status = ctl_call(ctl, "version", NULL, JSON_OBJECT, &version);
 	if (status != CTL_OK)
 		goto close;
 	if (ctl->json)
 		ctl_print_json(version);
 	else
-		show_value(stdout, version);
+		show_version(version);
 	json_decref(version);
 	status = ctl_flush();
 close:

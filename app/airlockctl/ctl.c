@@ -102,11 +102,16 @@ complain_no_answer(const struct ctl *ctl, const char *method, int ret)
 static void
 complain_refused(const struct ctl *ctl, const char *method, json_t *error)
 {
+	const char *message = json_string_value(json_object_get(error, "message"));
+	size_t len = strlen(method);
 	char *text;
 
 	if (!ctl->json) {
-		ctl_complain(
-			"%s: %s", method, json_string_value(json_object_get(error, "message")));
+		/* Most messages begin with the method. */
+		if (strncmp(message, method, len) == 0 && message[len] == ':')
+			ctl_complain("%s", message);
+		else
+			ctl_complain("%s: %s", method, message);
 		return;
 	}
 	text = json_dumps(error, JSON_COMPACT);

@@ -3,8 +3,8 @@
  */
 
 /*
- * What lcore.list tells, in the manner of Open vSwitch's pmd-perf-show: how busy each lcore is, what
- * a packet costs in each stage, and how full its bursts are.
+ * What lcore.list tells, in the manner of Open vSwitch's pmd-perf-show: how busy each lcore is,
+ * what a packet costs in each stage, and how full its bursts are.
  *
  * Stages are those of which there is a "<stage>_cycles_per_packet".
  *
@@ -65,7 +65,8 @@ show_stages(FILE *out, json_t *lcore)
 	json_t *value;
 
 	table_init(&table, 3, columns);
-	json_object_foreach (lcore, key, value) {
+	json_object_foreach(lcore, key, value)
+	{
 		const char *end = strstr(key, CYCLES);
 		char packets[64];
 
@@ -126,7 +127,8 @@ show_lcores(FILE *out, json_t *lcores)
 	json_t *lcore;
 	size_t i;
 
-	json_array_foreach (lcores, i, lcore) {
+	json_array_foreach(lcores, i, lcore)
+	{
 		if (i != 0)
 			fputc('\n', out);
 		show_head(out, lcore);

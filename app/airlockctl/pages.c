@@ -53,7 +53,8 @@ show_pages(FILE *out, json_t *pages)
 	table_print(&table, out, 0);
 	fputc('\n', out);
 	table_init_pairs(&table);
-	json_object_foreach (pages, key, value) {
+	json_object_foreach(pages, key, value)
+	{
 		if (is_state(key) || strcmp(key, "pages") == 0)
 			continue;
 		table_add(&table, "%s", key);
@@ -72,7 +73,8 @@ show_holders(FILE *out, json_t *stats)
 	const char *name;
 
 	table_init(&table, 6, columns);
-	json_object_foreach (vms, name, vm) {
+	json_object_foreach(vms, name, vm)
+	{
 		const json_t *window = json_object_get(vm, "window");
 		uint64_t held = field_count(window, "held"), quota = field_count(window, "quota");
 
@@ -100,7 +102,8 @@ show_verdict(FILE *out, json_t *verdict)
 	json_t *value;
 
 	table_init_pairs(&table);
-	json_object_foreach (verdict, key, value) {
+	json_object_foreach(verdict, key, value)
+	{
 		table_add(&table, "%s", key);
 		table_add_value(&table, value);
 	}

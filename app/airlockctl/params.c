@@ -65,7 +65,7 @@ params_vm_name(char **args, json_t **params)
 {
 	*params = json_pack("{s:s}", "name", args[0]);
 	if (*params == NULL)
-		ctl_complain("'%s' is not text", args[0]);
+		ctl_complain("name '%s' is not text", args[0]);
 	return *params != NULL;
 }
 

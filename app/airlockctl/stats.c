@@ -82,7 +82,8 @@ show_vm_rows(FILE *out, json_t *vms, json_t *before, double seconds)
 	json_t *vm;
 
 	table_init(&span.table, seconds > 0 ? 10 : 7, seconds > 0 ? rate_columns : columns);
-	json_object_foreach (vms, name, vm) {
+	json_object_foreach(vms, name, vm)
+	{
 		const json_t *then = json_object_get(before, name);
 
 		if (never_came(vm)) {
@@ -113,7 +114,8 @@ show_uplink_rows(FILE *out, json_t *uplinks, json_t *before, double seconds)
 	json_t *uplink;
 
 	table_init(&span.table, seconds > 0 ? 12 : 9, seconds > 0 ? rate_columns : columns);
-	json_object_foreach (uplinks, port, uplink) {
+	json_object_foreach(uplinks, port, uplink)
+	{
 		const json_t *then = json_object_get(before, port);
 
 		table_add(&span.table, "%s", port);
@@ -135,9 +137,11 @@ sum_drops(json_t *sum, json_t *objects)
 	const char *name, *reason;
 	json_t *object, *count;
 
-	json_object_foreach (objects, name, object) {
+	json_object_foreach(objects, name, object)
+	{
 		for (unsigned int i = 0; i < 2; i++) {
-			json_object_foreach (json_object_get(object, keys[i]), reason, count) {
+			json_object_foreach(json_object_get(object, keys[i]), reason, count)
+			{
 				json_object_set_new(sum, reason,
 					json_integer(json_integer_value(count) +
 						field_count(sum, reason)));
@@ -155,7 +159,8 @@ show_balance(FILE *out, json_t *balance)
 	if (json_object_size(balance) == 0)
 		return;
 	fprintf(out, "\nbalance:");
-	json_object_foreach (balance, key, value) {
+	json_object_foreach(balance, key, value)
+	{
 		if (json_is_integer(value))
 			fprintf(out, " %s %" PRIu64, key, (uint64_t)json_integer_value(value));
 	}
@@ -223,7 +228,8 @@ show_uplinks(FILE *out, json_t *uplinks)
 	size_t i;
 
 	table_init(&table, 11, columns);
-	json_array_foreach (uplinks, i, uplink) {
+	json_array_foreach(uplinks, i, uplink)
+	{
 		table_add_value(&table, json_object_get(uplink, "port"));
 		table_add_value(&table, json_object_get(uplink, "name"));
 		table_add_value(&table, json_object_get(uplink, "state"));

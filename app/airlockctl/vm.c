@@ -49,7 +49,8 @@ show_vms(FILE *out, json_t *vms)
 	size_t i;
 
 	table_init(&table, 4, columns);
-	json_array_foreach (vms, i, vm) {
+	json_array_foreach(vms, i, vm)
+	{
 		table_add_value(&table, json_object_get(vm, "name"));
 		table_add_value(&table, json_object_get(vm, "mac"));
 		table_add_value(&table, json_object_get(vm, "state"));
@@ -67,7 +68,8 @@ show_head(FILE *out, json_t *vm)
 	json_t *value;
 
 	table_init_pairs(&table);
-	json_object_foreach (vm, key, value) {
+	json_object_foreach(vm, key, value)
+	{
 		if (!is_plain(value) || is_one_of(known, key))
 			continue;
 		table_add(&table, "%s", key);
@@ -119,7 +121,8 @@ more_columns(json_t *queue, const char **columns, unsigned int nb_columns)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach (queue, key, value) {
+	json_object_foreach(queue, key, value)
+	{
 		if (is_plain(value) && !is_one_of(queue_known, key) && nb_columns < TABLE_COLUMNS)
 			columns[nb_columns++] = key;
 	}
@@ -151,7 +154,8 @@ show_queues(FILE *out, json_t *vm)
 	fputc('\n', out);
 	table_init(
 		&table, more_columns(json_object_get(vm, QUEUE "0"), columns, nb_fixed), columns);
-	json_object_foreach (vm, key, queue) {
+	json_object_foreach(vm, key, queue)
+	{
 		if (strncmp(key, QUEUE, strlen(QUEUE)) == 0 && json_is_object(queue))
 			add_queue(&table, key + strlen(QUEUE), queue, nb_fixed);
 	}

@@ -3,11 +3,12 @@
  */
 
 /*
- * The command "stats": what stats.c shows, redrawn in place on a terminal, block by block elsewhere.
+ * The command "stats": what stats.c shows, redrawn in place on a terminal, block by block
+ * elsewhere.
  *
  * A block is made in memory first and cut to the terminal, since a line more than it has, or a line
- * that wraps, would scroll it away. Nothing of the terminal's state is changed, so that a signal may
- * end it at any time.
+ * that wraps, would scroll it away. Nothing of the terminal's state is changed, so that a signal
+ * may end it at any time.
  *
  * Thread rule: one thread.
  */

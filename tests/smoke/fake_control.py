@@ -39,7 +39,7 @@ WINDOW = {"state": "up", "pid": 4711, "windows": 1, "resumed": 0, "agents_refuse
           "map_calls": 100, "map_ns": 160000, "map_errors": 0, "unmapped": 700, "unmap_runs": 70,
           "unmap_requests": 7, "unmap_ns": 70000, "strays": 0, "refused": {"not_posted": 5}}
 # version_1, ring_packed, mrg_rxbuf, csum, and one bit that has no name.
-WEB = vm("web", "52:54:00:00:00:01", 1000, deliver="auto", features="0x10500008001",
+WEB = vm("web", "52:54:00:00:00:01", 1000, deliver="auto", features="0x20500008001",
          rx_drops={"total": 12, "quota": 2, "ring_full": 10}, tx_drops={"total": 1, "spoofed": 1},
          window=WINDOW)
 DB = vm("db", "52:54:00:00:00:02")
@@ -60,7 +60,8 @@ BALANCE = {"received": 2000, "split": 0, "parts": 0, "delivered": 1970, "dropped
 METHODS = {
     "vm.list": [{key: one[key] for key in ("name", "mac", "state", "deliver")} for one in (WEB, DB)],
     "uplink.list": [UPLINK], "lcore.list": [LCORE], "pages.get": PAGES, "pages.verify": VERIFY,
-    "vm.add": True, "vm.del": True, "log.set": True, "version": "airlockd 1.2.3", "rpc.methods": ["version"],
+    "vm.add": True, "vm.del": True, "log.set": True, "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
+    "rpc.methods": [{"name": "version", "help": "none"}, {"name": "vm.list", "help": "none"}],
 }
 
 
@@ -87,7 +88,7 @@ class Daemon:
             if params["name"] == "\033[2J\n":
                 return {**DB, "name": params["name"]}
             if params["name"] not in ("web", "db"):
-                raise Refused(-32602, f"name '{params['name']}', expected the name of a VM")
+                raise Refused(-32602, f"vm.show: name '{params['name']}', expected the name of a VM")
             return WEB if params["name"] == "web" else DB
         if method == "echo":
             return params
