@@ -198,7 +198,7 @@ bad 3 'no socket .*/good/x: start airlockd' good/x vm list
 bad 3 'nobody listens at .*/gone: start airlockd' gone vm list
 options=(--timeout 1)
 bad 3 'vm.list: no answer within 1 s' silent vm list
-bad 3 'vm.show: no answer within 1 s' drip vm show web
+bad 3 'vm.list: no answer within 1 s' drip vm list
 bad 3 '/full takes no connection within 1 s' full vm list
 options=()
 # The deadline that nobody asked for.

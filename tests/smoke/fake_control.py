@@ -110,7 +110,7 @@ def good(client, daemon, request):
 
 
 def drip(client, daemon, request):
-    for byte in daemon.answer(request)[:400]:
+    for byte in daemon.answer(request):
         client.sendall(bytes([byte]))
         time.sleep(0.05)
 
