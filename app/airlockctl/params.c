@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * From words to parameters; see params.h. Called by commands.c.
+ *
+ * Thread rule: one thread.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "params.h"
+
+/* One "KEY=VALUE", *len* bytes. A value stays text: the daemon reads it as it reads the flag's. */
+static bool
+add_pair(json_t *params, const char *pair, size_t len)
+{
+	const char *equals = memchr(pair, '=', len);
+	char *key;
+	bool twice;
+
+	if (equals == NULL || equals == pair) {
+		ctl_complain("vm add: '%.*s', expected KEY=VALUE", (int)len, pair);
+		return false;
+	}
+	key = strndup(pair, equals - pair);
+	if (key == NULL)
+		return false;
+	twice = json_object_get(params, key) != NULL;
+	if (twice)
+		ctl_complain("vm add: key '%s' twice", key);
+	else if (json_object_set_new(
+			 params, key, json_stringn(equals + 1, len - (equals + 1 - pair))) < 0)
+		ctl_complain("vm add: '%.*s' is not text", (int)len, pair);
+	else
+		len = 0;
+	free(key);
+	return len == 0;
+}
+
+bool
+params_vm_keys(char **args, json_t **params)
+{
+	const char *pair = args[0];
+	bool right = true;
+
+	*params = json_object();
+	while (right && pair != NULL) {
+		const char *comma = strchr(pair, ',');
+
+		right = add_pair(
+			*params, pair, comma != NULL ? (size_t)(comma - pair) : strlen(pair));
+		pair = comma != NULL ? comma + 1 : NULL;
+	}
+	if (!right)
+		json_decref(*params);
+	return right;
+}
+
+bool
+params_vm_name(char **args, json_t **params)
+{
+	*params = json_pack("{s:s}", "name", args[0]);
+	if (*params == NULL)
+		ctl_complain("name '%s' is not text", args[0]);
+	return *params != NULL;
+}
+
+bool
+params_log(char **args, json_t **params)
+{
+	*params = json_pack("{s:s, s:s}", "type", args[0], "level", args[1]);
+	if (*params == NULL)
+		ctl_complain("log set: '%s' or '%s' is not text", args[0], args[1]);
+	return *params != NULL;
+}
+
+bool
+params_json(const char *text, json_t **params)
+{
+	json_error_t error;
+
+	*params = NULL;
+	if (text == NULL)
+		return true;
+	*params = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (*params == NULL)
+		ctl_complain("rpc: parameters, byte %d: %s; expected an object or an array",
+			error.position, error.text);
+	return *params != NULL;
+}

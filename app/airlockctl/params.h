@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+#ifndef PARAMS_H
+#define PARAMS_H
+
+/*
+ * Parameters of requests from what the user typed. Each returns false, having said why, if that is
+ * wrong in itself; what the values may be is the daemon's to say.
+ *
+ * Thread rule: one thread.
+ */
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+bool params_vm_keys(char **args, json_t **params); /* KEY=VALUE,... */
+bool params_vm_name(char **args, json_t **params); /* NAME */
+bool params_log(char **args, json_t **params); /* TYPE LEVEL */
+bool params_json(const char *text, json_t **params); /* JSON; NULL: none */
+
+#endif /* PARAMS_H */
