@@ -95,7 +95,7 @@ open_socket(struct airlock_rpc *rpc)
 		goto close_socket;
 	}
 	/* Before it listens, nobody can connect. */
-	if (chmod(rpc->path, 0600) < 0 || listen(rpc->listen_fd, AIRLOCK_RPC_MAX_CLIENTS) < 0) {
+	if (chmod(rpc->path, 0600) < 0 || listen(rpc->listen_fd, SOMAXCONN) < 0) {
 		ret = -errno;
 		goto remove_path;
 	}
