@@ -129,34 +129,13 @@ static int
 add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 	char error[static AIRLOCK_ERROR_MAX])
 {
-	char record[sizeof(config->run_dir) + sizeof(config->vms[0].name) + sizeof("/.rings")];
-
 	for (uint16_t i = 0; i < config->nb_vms; i++) {
-		const struct airlock_config_vm *from = &config->vms[i];
-		struct airlock_pipeline_vm vm = {
-			.name = from->name,
-			.socket = from->socket,
-			.server = from->server,
-			.nb_queues = from->nb_queues,
-			.mac = from->mac,
-			.vlan_id = from->vlan_id,
-			.uplink_id = from->uplink_id,
-			.antispoof = from->antispoof,
-			.storm_pps = from->storm_pps,
-			.deliver = from->deliver,
-			.window = from->window,
-			.record = record,
-			.quota_pages = from->quota_pages,
-			.stray = from->stray,
-		};
-		int ret;
-
-		snprintf(record, sizeof(record), "%s/%s.rings", config->run_dir, from->name);
-		ret = airlock_pipeline_add_vm(pipeline, &vm);
+		const struct airlock_config_vm *vm = &config->vms[i];
+		int ret = airlock_config_start_vm(config, vm, pipeline);
 
 		if (ret < 0) {
 			snprintf(error, AIRLOCK_ERROR_MAX, "%s: cannot add vm %s: %s",
-				from->origin.text, from->name, strerror(-ret));
+				vm->origin.text, vm->name, strerror(-ret));
 			return -1;
 		}
 	}

@@ -9,14 +9,16 @@
  * Exit status: 0 stopped as asked, 1 failed at run time, 2 wrong usage or configuration.
  *
  * Thread rule: all here is the main thread. Signals are blocked in every thread and taken by this
- * one with sigtimedwait(2), so nothing runs in a signal handler.
+ * one from a signalfd(2), beside the control socket, so nothing runs in a signal handler.
  */
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #include <rte_version.h>
 
 #include <airlock_log.h>
+#include <airlock_rpc.h>
 #include <airlock_table.h>
 #include <airlock_telemetry.h>
 
@@ -97,62 +100,74 @@ parse(struct airlock_config *config, int argc, char **argv)
 	return -1;
 }
 
-static void
-block_signals(sigset_t *signals)
+/* Returns a descriptor that has those which come, or -1. */
+static int
+block_signals(void)
 {
-	sigemptyset(signals);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, signals, NULL);
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
 	/* A client that hangs up in the middle of an answer must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Wait for a signal or until a point of the monotonic clock. Returns the signal, or -1. */
+/* Milliseconds left until a point of the monotonic clock, rounded up; 0 when it is past. */
 static int
-wait_for_signal(const sigset_t *signals, const struct timespec *until)
+ms_until(const struct timespec *until)
 {
-	struct timespec now, left;
-	int sig;
+	struct timespec now;
+	int64_t left_ns;
 
-	/* Drivers use signals of their own, which end a wait early. */
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left.tv_sec = until->tv_sec - now.tv_sec;
-		left.tv_nsec = until->tv_nsec - now.tv_nsec;
-		if (left.tv_nsec < 0) {
-			left.tv_sec--;
-			left.tv_nsec += 1000000000;
-		}
-		if (left.tv_sec < 0)
-			return -1;
-		sig = sigtimedwait(signals, NULL, &left);
-	} while (sig < 0 && errno == EINTR);
-	return sig;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left_ns = (int64_t)(until->tv_sec - now.tv_sec) * 1000000000 + until->tv_nsec - now.tv_nsec;
+	return left_ns <= 0 ? 0 : (left_ns + 999999) / 1000000;
 }
 
-/* Once a second: links, and the table when it is due. Returns when told to stop. */
+/* Whether the signal that waits tells to stop. */
+static bool
+take_signal(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGHUP) {
+		DAEMON_LOG(NOTICE, "SIGHUP: nothing to do, the configuration is read once\n");
+		return false;
+	}
+	DAEMON_LOG(NOTICE, "stopping on %s\n", strsignal(info.ssi_signo));
+	return true;
+}
+
+/* Signals and requests as they come; once a second links, and the table when it is due. */
 static void
 wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *config,
-	const sigset_t *signals)
+	struct airlock_rpc *rpc, int signal_fd)
 {
+	struct pollfd fds[] = {
+		{.fd = signal_fd, .events = POLLIN},
+		{.fd = airlock_rpc_fd(rpc), .events = POLLIN},
+	};
 	struct timespec tick;
 	uint32_t elapsed_s = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &tick);
 	tick.tv_sec++;
 	for (;;) {
-		int sig = wait_for_signal(signals, &tick);
+		int nb = poll(fds, RTE_DIM(fds), ms_until(&tick));
 
-		if (sig == SIGINT || sig == SIGTERM) {
-			DAEMON_LOG(NOTICE, "stopping on %s\n", strsignal(sig));
+		/* Drivers use signals of their own, which end a wait early. */
+		if (nb < 0)
+			continue;
+		if (fds[0].revents != 0 && take_signal(signal_fd))
 			return;
-		}
-		if (sig == SIGHUP)
-			DAEMON_LOG(
-				NOTICE, "SIGHUP: nothing to do, the configuration is read once\n");
-		if (sig >= 0)
+		airlock_rpc_serve(rpc);
+		if (ms_until(&tick) > 0)
 			continue;
 		tick.tv_sec++;
 		airlock_pipeline_poll(pipeline);
@@ -211,29 +226,54 @@ check_pool(struct airlock_pool *pool)
 	return EXIT_RUN_TIME;
 }
 
+static struct airlock_rpc *
+open_control(struct airlock_pipeline *pipeline, struct airlock_config *config, bool windows)
+{
+	struct airlock_rpc_conf conf = {
+		.path = config->control,
+		.config = config,
+		.pipeline = pipeline,
+		.windows = windows,
+	};
+	struct airlock_rpc *rpc = airlock_rpc_create(&conf);
+
+	if (rpc == NULL)
+		DAEMON_LOG(ERR, "%s: control socket %s: %s\n", config->control_origin.text,
+			config->control,
+			rte_errno == EEXIST ? "expected a socket or nothing there"
+					    : strerror(rte_errno));
+	return rpc;
+}
+
 static int
-run(struct airlock_pipeline *pipeline, const struct airlock_config *config, const sigset_t *signals)
+run(struct airlock_pipeline *pipeline, struct airlock_config *config, bool windows, int signal_fd)
 {
 	int status = EXIT_RUN_TIME, ret;
+	struct airlock_rpc *rpc;
 
 	ret = airlock_telemetry_init(pipeline);
 	if (ret < 0) {
 		DAEMON_LOG(ERR, "telemetry: %s\n", strerror(-ret));
 		return EXIT_RUN_TIME;
 	}
+	rpc = open_control(pipeline, config, windows);
+	if (rpc == NULL)
+		goto end_telemetry;
 	ret = airlock_pipeline_start(pipeline);
 	if (ret < 0) {
 		DAEMON_LOG(ERR, "cannot start: %s\n", strerror(-ret));
-		goto end_telemetry;
+		goto close_control;
 	}
 	DAEMON_LOG(NOTICE, "ready: %u uplinks, %u VMs, %u lcores\n", config->nb_uplinks,
 		config->nb_vms, airlock_pipeline_nb_lcores(pipeline));
-	wait_for_stop(pipeline, config, signals);
+	wait_for_stop(pipeline, config, rpc, signal_fd);
 	airlock_pipeline_stop(pipeline);
 	if (config->stats_s != 0)
 		airlock_table_print(pipeline, stdout);
 	status = check_at_rest(pipeline);
 
+close_control:
+	airlock_rpc_destroy(rpc);
 end_telemetry:
 	airlock_telemetry_fini();
 	return status;
@@ -241,7 +281,7 @@ end_telemetry:
 
 /* With the EAL up. */
 static int
-serve(const struct airlock_config *config, const sigset_t *signals)
+serve(struct airlock_config *config, int signal_fd)
 {
 	struct daemon_pool daemon_pool;
 	struct daemon_lcores lcores;
@@ -281,7 +321,7 @@ serve(const struct airlock_config *config, const sigset_t *signals)
 		status = EXIT_WRONG;
 		goto destroy_pool;
 	}
-	status = run(pipeline, config, signals);
+	status = run(pipeline, config, daemon_pool.windows, signal_fd);
 	airlock_pipeline_destroy(pipeline);
 	if (check_pool(pool) != 0 && status == 0)
 		status = EXIT_RUN_TIME;
@@ -296,10 +336,13 @@ int
 main(int argc, char **argv)
 {
 	struct airlock_config config = {0};
-	sigset_t signals;
+	int signal_fd = block_signals();
 	int status;
 
-	block_signals(&signals);
+	if (signal_fd < 0) {
+		complain("no descriptor for signals");
+		return EXIT_RUN_TIME;
+	}
 	status = parse(&config, argc, argv);
 	if (status >= 0)
 		goto free_config;
@@ -315,12 +358,13 @@ main(int argc, char **argv)
 		status = EXIT_WRONG;
 		goto close_log;
 	}
-	status = serve(&config, &signals);
+	status = serve(&config, signal_fd);
 	rte_eal_cleanup();
 
 close_log:
 	airlock_log_close();
 free_config:
 	airlock_config_fini(&config);
+	close(signal_fd);
 	return status;
 }

@@ -12,7 +12,8 @@
  * Checks that need the EAL (does the port exist, is the lcore in its set) are made later, by those
  * who use the value; each value therefore keeps where it came from, so that they can say it.
  *
- * Thread rule: main thread, before the lcores start; read-only afterwards.
+ * Thread rule: main thread. VMs come and go at run time (airlock_config_add_vm()); the rest is
+ * read-only once the lcores run.
  */
 
 #include <limits.h>
@@ -87,6 +88,8 @@ struct airlock_config {
 	struct airlock_origin pool_file_origin;
 	uint32_t pool_pages; /**< pages of 4 KiB, 1024 to 16777216; default 8192 */
 	struct airlock_origin pool_pages_origin;
+	char control[108]; /**< control socket; default <run-dir>/control.sock */
+	struct airlock_origin control_origin;
 	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */
 	uint32_t retries; /**< further tries on a full VM ring, 0 to 64; default 4 */
 	uint32_t copy_below; /**< bytes, or AIRLOCK_COPY_BELOW_*; default AUTO */
@@ -95,7 +98,7 @@ struct airlock_config {
 	uint16_t nb_uplinks;
 	struct airlock_config_uplink uplinks[AIRLOCK_MAX_UPLINKS];
 	uint16_t nb_vms;
-	struct airlock_config_vm *vms; /**< nb_vms of them, owned */
+	struct airlock_config_vm *vms; /**< nb_vms of AIRLOCK_MAX_VMS, owned; as they are now */
 	uint16_t nb_stages;
 	struct airlock_config_stage *stages; /**< nb_stages of them, owned; none: all on all */
 };
@@ -117,6 +120,34 @@ enum airlock_config_verdict {
  */
 enum airlock_config_verdict airlock_config_parse(
 	struct airlock_config *config, int argc, char **argv, char error[static AIRLOCK_ERROR_MAX]);
+
+/** A key of a VM and its value, as `--vm` has them. */
+struct airlock_config_pair {
+	const char *key;
+	const char *value;
+};
+
+/**
+ * Add a VM to a configuration that was parsed; the pipeline does not learn of it.
+ *
+ * @param pairs   keys of `--vm`, among them name and mac
+ * @param origin  what an error says where the values came from: "vm.add"
+ * @param error   receives one line: origin, what was found, what was expected
+ * @return index into vms[], its last; -EINVAL or -ENOMEM with the configuration unchanged
+ */
+int airlock_config_add_vm(struct airlock_config *config, const struct airlock_config_pair *pairs,
+	unsigned int nb_pairs, const char *origin, char error[static AIRLOCK_ERROR_MAX]);
+
+/** Take a VM out of a configuration. A name that is not there is ignored. */
+void airlock_config_del_vm(struct airlock_config *config, const char *name);
+
+/**
+ * Give a configured VM to a pipeline.
+ *
+ * @return its identifier, or what airlock_pipeline_add_vm() said
+ */
+int airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
+	struct airlock_pipeline *pipeline);
 
 /** Free what the configuration owns. May be called twice, or on one of all zeroes. */
 void airlock_config_fini(struct airlock_config *config);

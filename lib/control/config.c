@@ -180,8 +180,8 @@ config_open_vm(struct config_draft *draft, const char *name, struct config_where
 	return i;
 }
 
-static void
-draft_destroy(struct config_draft *draft)
+void
+config_draft_destroy(struct config_draft *draft)
 {
 	if (draft == NULL)
 		return;
@@ -190,8 +190,8 @@ draft_destroy(struct config_draft *draft)
 	free(draft);
 }
 
-static struct config_draft *
-draft_create(struct airlock_config *config, int argc, char *error)
+struct config_draft *
+config_draft_create(struct airlock_config *config, unsigned int nb_uses, char *error)
 {
 	struct config_draft *draft = calloc(1, sizeof(*draft));
 
@@ -199,11 +199,10 @@ draft_create(struct airlock_config *config, int argc, char *error)
 		return NULL;
 	draft->config = config;
 	draft->error = error;
-	draft->uses = calloc(RTE_MAX(argc, 1), sizeof(*draft->uses));
+	draft->uses = calloc(RTE_MAX(nb_uses, 1u), sizeof(*draft->uses));
 	draft->vms = calloc(AIRLOCK_MAX_VMS, sizeof(*draft->vms));
-	config->vms = calloc(AIRLOCK_MAX_VMS, sizeof(*config->vms));
-	if (draft->uses == NULL || draft->vms == NULL || config->vms == NULL) {
-		draft_destroy(draft);
+	if (draft->uses == NULL || draft->vms == NULL) {
+		config_draft_destroy(draft);
 		return NULL;
 	}
 	return draft;
@@ -251,8 +250,10 @@ airlock_config_parse(
 
 	memset(config, 0, sizeof(*config));
 	error[0] = '\0';
-	draft = draft_create(config, argc, error);
-	if (draft == NULL) {
+	config->vms = calloc(AIRLOCK_MAX_VMS, sizeof(*config->vms));
+	draft = config_draft_create(config, argc, error);
+	if (draft == NULL || config->vms == NULL) {
+		config_draft_destroy(draft);
 		strlcpy(error, "configuration: out of memory, expected room for it",
 			AIRLOCK_ERROR_MAX);
 		return AIRLOCK_CONFIG_BAD;
@@ -260,7 +261,7 @@ airlock_config_parse(
 	verdict = config_options_collect(draft, argc, argv);
 	if (verdict == AIRLOCK_CONFIG_RUN && fill(draft) < 0)
 		verdict = AIRLOCK_CONFIG_BAD;
-	draft_destroy(draft);
+	config_draft_destroy(draft);
 	return verdict;
 }
 

@@ -115,6 +115,41 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 	return resolve_uplink(draft, vm_idx);
 }
 
+/* The control socket is one more socket of the run directory. */
+static int
+complete_control(struct config_draft *draft)
+{
+	struct airlock_config *config = draft->config;
+	struct config_where where = draft->marks.key[CONFIG_KEY_CONTROL];
+	int len;
+
+	config_where_text(draft, where, &config->control_origin);
+	if (is_set(where))
+		return 0;
+	len = snprintf(config->control, sizeof(config->control), "%.*s/control.sock",
+		(int)sizeof(config->control), config->run_dir);
+	if (len >= (int)sizeof(config->control))
+		return config_fail(draft, draft->marks.key[CONFIG_KEY_RUN_DIR],
+			"control socket <run-dir>/control.sock of %zu bytes, expected at most %zu, "
+			"or control=PATH",
+			strlen(config->run_dir) + strlen("/control.sock"),
+			sizeof(config->control) - 1);
+	return 0;
+}
+
+static int
+check_control(struct config_draft *draft, uint16_t vm_idx)
+{
+	const struct airlock_config *config = draft->config;
+	const struct airlock_config_vm *vm = &config->vms[vm_idx];
+
+	if (strcmp(vm->socket, config->control) != 0)
+		return 0;
+	return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_SOCKET),
+		"socket '%s' of VM '%s' is the control socket (%s), expected another", vm->socket,
+		vm->name, config->control_origin.text);
+}
+
 /* A port that holds fewer frames leaves more of its partition for VMs with a window. */
 static void
 complete_uplinks(struct config_draft *draft)
@@ -130,6 +165,17 @@ complete_uplinks(struct config_draft *draft)
 			config->uplinks[i].nb_desc = nb_desc;
 }
 
+/* Where the key of a VM was given; of one that an earlier draft completed, where the VM was. */
+static const char *
+told_at(const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id,
+	struct airlock_origin *origin)
+{
+	struct config_where where = where_of(draft, vm_idx, id);
+
+	return is_set(where) ? config_where_text(draft, where, origin)
+			     : draft->config->vms[vm_idx].origin.text;
+}
+
 /* Is *b*, the later one, too like *a*? */
 static int
 check_pair(struct config_draft *draft, uint16_t a, uint16_t b)
@@ -139,21 +185,34 @@ check_pair(struct config_draft *draft, uint16_t a, uint16_t b)
 	struct airlock_origin origin;
 
 	if (first->uplink_id == second->uplink_id && first->vlan_id == second->vlan_id &&
-		rte_is_same_ether_addr(&first->mac, &second->mac)) {
-		config_where_text(draft, where_of(draft, a, CONFIG_KEY_VM_MAC), &origin);
+		rte_is_same_ether_addr(&first->mac, &second->mac))
 		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_MAC),
 			"mac " RTE_ETHER_ADDR_PRT_FMT
 			" of VM '%s' is that of VM '%s' (%s) on the same "
 			"uplink and VLAN, expected another",
-			MAC_VALUE(&second->mac), second->name, first->name, origin.text);
-	}
-	if (strcmp(first->socket, second->socket) == 0) {
-		config_where_text(draft, where_of(draft, a, CONFIG_KEY_VM_SOCKET), &origin);
+			MAC_VALUE(&second->mac), second->name, first->name,
+			told_at(draft, a, CONFIG_KEY_VM_MAC, &origin));
+	if (strcmp(first->socket, second->socket) == 0)
 		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_SOCKET),
 			"socket '%s' of VM '%s' is that of VM '%s' (%s), expected another",
-			second->socket, second->name, first->name, origin.text);
-	}
+			second->socket, second->name, first->name,
+			told_at(draft, a, CONFIG_KEY_VM_SOCKET, &origin));
 	return 0;
+}
+
+static int
+check_others(struct config_draft *draft, uint16_t vm_idx)
+{
+	for (uint16_t i = 0; i < vm_idx; i++)
+		if (check_pair(draft, i, vm_idx) < 0)
+			return -EINVAL;
+	return check_control(draft, vm_idx);
+}
+
+int
+config_check_vm(struct config_draft *draft, uint16_t vm_idx)
+{
+	return complete_vm(draft, vm_idx) < 0 ? -EINVAL : check_others(draft, vm_idx);
 }
 
 int
@@ -167,9 +226,10 @@ config_check(struct config_draft *draft)
 		if (complete_vm(draft, i) < 0)
 			return -EINVAL;
 	complete_uplinks(draft);
-	for (uint16_t b = 1; b < config->nb_vms; b++)
-		for (uint16_t a = 0; a < b; a++)
-			if (check_pair(draft, a, b) < 0)
-				return -EINVAL;
+	if (complete_control(draft) < 0)
+		return -EINVAL;
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (check_others(draft, i) < 0)
+			return -EINVAL;
 	return 0;
 }

@@ -68,6 +68,16 @@ const struct config_key config_keys[] = {
 			.initial_note = "<run-dir>/pool",
 			.help = "file that holds the pool",
 		},
+	[CONFIG_KEY_CONTROL] =
+		{
+			.name = "control",
+			.flag = "--control",
+			AIRLOCK_FIELD(control),
+			.type = CONFIG_PATH,
+			.arg = "PATH",
+			.initial_note = "<run-dir>/control.sock",
+			.help = "socket of the JSON-RPC control interface",
+		},
 	[CONFIG_KEY_STATS] =
 		{
 			.name = "stats",

@@ -46,6 +46,7 @@ enum config_key_id {
 	CONFIG_KEY_RUN_DIR,
 	CONFIG_KEY_POOL_PAGES,
 	CONFIG_KEY_POOL_FILE,
+	CONFIG_KEY_CONTROL,
 	CONFIG_KEY_STATS,
 	CONFIG_KEY_RETRIES,
 	CONFIG_KEY_COPY_BELOW,
@@ -211,6 +212,13 @@ int config_open_uplink(struct config_draft *draft, const char *port, struct conf
  */
 int config_open_vm(struct config_draft *draft, const char *name, struct config_where where);
 
+/** A draft of a configuration whose vms[] is there; NULL: out of memory. */
+struct config_draft *config_draft_create(
+	struct airlock_config *config, unsigned int nb_uses, char *error);
+
+/** Free a draft, not its configuration. NULL is ignored. */
+void config_draft_destroy(struct config_draft *draft);
+
 /* config_options.c */
 
 /** Sort the command line into draft->uses; reads no value yet. */
@@ -258,5 +266,8 @@ int config_lcores_apply(struct config_draft *draft);
 
 /** Fill in the defaults that depend on other values, and check what no single value shows. */
 int config_check(struct config_draft *draft);
+
+/** The same for one VM whose keys are set, beside all before it, which are complete. */
+int config_check_vm(struct config_draft *draft, uint16_t vm_idx);
 
 #endif /* CONFIG_PRIV_H */

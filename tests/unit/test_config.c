@@ -272,8 +272,9 @@ static int
 test_lines_as_long_as_they_may_be_are_read_in_full(void)
 {
 	/* 322 bytes with its comment; a path as long as a value may be. */
-	static const char text[] = "[airlock]\nrun-dir = /" X10(
-		"1234567890123456789012345") "5678 ;" X10("12345") "12345\n" VM_WEB "socket = /x\n";
+	static const char text[] =
+		"[airlock]\nrun-dir = /" X10("1234567890123456789012345") "5678 ;" X10(
+			"12345") "12345\ncontrol = /c\n" VM_WEB "socket = /x\n";
 
 	verdict = parse_file(text);
 	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);

@@ -21,7 +21,9 @@ static const struct bad_flags bad_flags[] = {
 	{{NULL}, "--vm", "no VM and no uplink"},
 	{{"--nonsense"}, "--nonsense", "unknown flag"},
 	{{"--metrics=:9090"}, "--metrics", "unknown flag"},
-	{{"--control", "/x"}, "--control", "unknown flag"},
+	{{"--control", ""}, "--control", "''"},
+	{{"--control", "/run/airlock/web.sock", "--vm", WEB}, "--vm", "is the control socket"},
+	{{"--vm", "name=control,mac=52:54:00:00:00:01"}, "--vm", "is the control socket (default)"},
 	{{"--run", "/tmp"}, "--run", "unknown flag"}, /* not even where it is unambiguous */
 	{{"--p=1"}, "--p", "unknown flag"},
 	{{"-x"}, "-x", "unknown flag"},

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * VMs of a configuration that is in use: one is added or taken out, and a configured one is given
+ * to the pipeline.
+ *
+ * A new VM goes through the same steps as one of the command line: the table of keys
+ * (config_keys.c), defaults (config.c), and the checks of the whole (config_check.c). All happens
+ * behind the last VM of vms[], so that until it succeeds nothing has changed.
+ *
+ * Thread rule: main thread.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+static const struct airlock_config_pair *
+find_pair(const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *key)
+{
+	for (unsigned int i = 0; i < nb_pairs; i++)
+		if (strcmp(pairs[i].key, key) == 0)
+			return &pairs[i];
+	return NULL;
+}
+
+static int
+check_keys(struct config_draft *draft, struct config_where where,
+	const struct airlock_config_pair *pairs, unsigned int nb_pairs)
+{
+	char names[128];
+
+	for (unsigned int i = 0; i < nb_pairs; i++)
+		if (config_key_find(CONFIG_SCOPE_VM, pairs[i].key) == CONFIG_KEY_MAX)
+			return config_fail(draft, where, "key '%.60s', expected one of %s",
+				pairs[i].key,
+				config_key_names(CONFIG_SCOPE_VM, true, names, sizeof(names)));
+	return 0;
+}
+
+/* Behind the last VM; leaves nb_vms one higher, or not. */
+static int
+draft_vm(struct config_draft *draft, struct config_where where,
+	const struct airlock_config_pair *pairs, unsigned int nb_pairs)
+{
+	const struct airlock_config_pair *name = find_pair(pairs, nb_pairs, "name");
+	struct airlock_config *config = draft->config;
+	int idx;
+
+	if (check_keys(draft, where, pairs, nb_pairs) < 0)
+		return -EINVAL;
+	if (name == NULL)
+		return config_fail(
+			draft, where, "no name, expected %s", config_keys[CONFIG_KEY_VM_NAME].help);
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (strcmp(config->vms[i].name, name->value) == 0)
+			return config_fail(draft, where,
+				"name '%s' is that of a VM that is there, expected another",
+				name->value);
+	idx = config_open_vm(draft, name->value, where);
+	for (unsigned int i = 0; i < nb_pairs && idx >= 0; i++)
+		if (config_set(draft, config_key_find(CONFIG_SCOPE_VM, pairs[i].key),
+			    &config->vms[idx], &draft->vms[idx], where, pairs[i].value) < 0)
+			return -EINVAL;
+	return idx < 0 || config_check_vm(draft, idx) < 0 ? -EINVAL : idx;
+}
+
+int
+airlock_config_add_vm(struct airlock_config *config, const struct airlock_config_pair *pairs,
+	unsigned int nb_pairs, const char *origin, char error[static AIRLOCK_ERROR_MAX])
+{
+	struct config_draft *draft = config_draft_create(config, 0, error);
+	uint16_t nb_before = config->nb_vms;
+	int idx;
+
+	if (draft == NULL) {
+		snprintf(error, AIRLOCK_ERROR_MAX, "%s: out of memory", origin);
+		return -ENOMEM;
+	}
+	idx = draft_vm(draft, (struct config_where){.flag = origin}, pairs, nb_pairs);
+	if (idx < 0)
+		config->nb_vms = nb_before;
+	config_draft_destroy(draft);
+	return idx;
+}
+
+void
+airlock_config_del_vm(struct airlock_config *config, const char *name)
+{
+	for (uint16_t i = 0; i < config->nb_vms; i++) {
+		if (strcmp(config->vms[i].name, name) != 0)
+			continue;
+		config->nb_vms--;
+		memmove(&config->vms[i], &config->vms[i + 1],
+			(config->nb_vms - i) * sizeof(config->vms[0]));
+		return;
+	}
+}
+
+int
+airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
+	struct airlock_pipeline *pipeline)
+{
+	char record[sizeof(config->run_dir) + sizeof(vm->name) + sizeof("/.rings")];
+	struct airlock_pipeline_vm conf = {
+		.name = vm->name,
+		.socket = vm->socket,
+		.server = vm->server,
+		.nb_queues = vm->nb_queues,
+		.mac = vm->mac,
+		.vlan_id = vm->vlan_id,
+		.uplink_id = vm->uplink_id,
+		.antispoof = vm->antispoof,
+		.storm_pps = vm->storm_pps,
+		.deliver = vm->deliver,
+		.window = vm->window,
+		.record = record,
+		.quota_pages = vm->quota_pages,
+		.stray = vm->stray,
+	};
+
+	snprintf(record, sizeof(record), "%s/%s.rings", config->run_dir, vm->name);
+	return airlock_pipeline_add_vm(pipeline, &conf);
+}

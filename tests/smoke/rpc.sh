@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 The airlock authors
+#
+# The control socket of a running airlockd: methods answer what docs/rpc.md promises, under the
+# names that telemetry has; VMs are added and deleted while two others send to each other; what is
+# wrong is refused with one line and changes nothing; a client that never reads holds up nobody.
+
+# shellcheck source=tests/smoke/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+here=$(dirname "$0")
+socket=$RUN_DIR/control.sock
+
+start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- \
+    --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server \
+    --vm name=db,mac=52:54:00:00:00:02,mode=server
+[ "$(stat -c %a "$socket")" = 600 ] || fail "mode of $socket: $(stat -c %a "$socket")"
+start_pair web db
+allow_lost_guest_log
+traffic_flows "at first" web db
+
+for what in uplinks vm,web lcores,1 pages pages/verify balance; do
+    telemetry "/airlock/$what" >"$AIRLOCK_WORK/${what//\//-}.json"
+done
+/usr/bin/python3 -B "$here/rpc.py" "$socket" "$AIRLOCK_WORK" || fail "see above"
+[ "$(telemetry /airlock/vms names)" = '["web", "db"]' ] || fail "VMs: $(telemetry /airlock/vms)"
+traffic_flows "at last" web db
+
+# What a killed daemon leaves is no hindrance, a daemon that runs is one.
+kill -9 "$airlockd_pid"
+wait "$airlockd_pid" 2>/dev/null || true
+[ -S "$socket" ] || fail "the socket is gone with kill -9"
+start_airlockd --no-huge -m 256 --lcores '0@0,1@1' --no-pci -- --vm name=web,mac=52:54:00:00:00:01
+echo '{"jsonrpc":"2.0","method":"version","id":1}' | socat - "UNIX-CONNECT:$socket" |
+    grep -q '"airlock"' || fail "no answer after a kill"
+stop_airlockd
+[ ! -e "$socket" ] || fail "the socket is there after a stop"
