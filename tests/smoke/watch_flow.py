@@ -34,7 +34,10 @@ class Watched:
         self.still = self.in_a_row = self.longest = 0
 
     def read(self):
-        return self.client.ask(*self.question)
+        try:
+            return self.client.ask(*self.question)
+        except TimeoutError:
+            sys.exit(f"{self.name}: no answer to {' '.join(self.question)}, {self.cpu_ms()} ms of CPU")
 
     def cpu_ms(self):
         with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:

@@ -182,16 +182,14 @@ long_session() {
     touch "$dir/go"
     wait_for 20 flows || fail "nothing comes"
     flow=$(watch "$mode") || stalled=yes
-    while read -r name packets still; do
-        say "  $name: $packets packets, $still seconds without"
-    done <<<"$flow"
+    [ -z "$flow" ] || sed 's/^\(.*\) \(.*\) \(.*\)$/  \1: \2 packets, \3 seconds without/' <<<"$flow"
     touch "$dir/stop"
     check_windows remapped_packets
-    [ "$mode" = rxonly ] || some "tst$run" '/airlock_guest tx_copied_packets'
+    case $mode in macswap | csum) some "tst$run" '/airlock_guest tx_copied_packets' ;; esac
     end
     say "  seq: $(seen packets) looked at, $(seen shown) of them in the window, $(seen bad) wrong," \
         "$(seen foreign) with foreign bytes"
-    [ -z "$stalled" ] || fail "a guest stood still for two seconds or more"
+    [ -z "$stalled" ] || fail "a guest stood still, or did not answer: see above"
 }
 
 session 1500 64,1514 macswap $each
