@@ -142,6 +142,9 @@ stray_look(struct airlock_dmatable *table)
 	struct window *window = table->window;
 	uint32_t nb_retries = table->nb_retries;
 
+	/* On its way out: who waits here goes on waiting for the next window. */
+	if (!table->told)
+		return false;
 	table->nb_retries = 0;
 	for (uint32_t i = 0; i < nb_retries; i++) {
 		struct airlock_run run = {

@@ -195,7 +195,8 @@ uint32_t airlock_rxring_most_private(const struct airlock_rxring *ring);
 
 /**
  * Take in what the guest has posted since, as far as *frames* has room. Private buffers are used in
- * the order in which they were taken in. What is refused goes back with the next publish.
+ * the order in which they were taken in; in a split ring with a record, in that of their ids. What
+ * is refused goes back with the next publish.
  *
  * @param frames  receives the frames among it
  * @param max     of *frames*, and of descriptors looked at

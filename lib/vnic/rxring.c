@@ -12,9 +12,10 @@
  * yet written into the ring. A descriptor taken in is in exactly one of them (nb_held counts all),
  * so the list and the queue cannot run over: the ring has no more descriptors than they have room.
  *
- * Private buffers are used first in, first out, though the last one in is the warmer one: a VM that
- * posts no frames has its buffers used in order then, and after a crash of airlock the used index
- * in its memory says all that is to be known about its ring, record or not.
+ * Without a record private buffers are used first in, first out, though the last one in is the
+ * warmer one: a VM that posts no frames has its buffers used in order then, and after a crash of
+ * airlock the used index in its memory says all that is to be known about its ring. With a record
+ * they are used in the order of their ids, by and large (rxring_order.c).
  *
  * Thread rule: control, while no lcore can have the ring.
  */
@@ -66,13 +67,22 @@ airlock_rxring_create(struct airlock_page_table *pages)
 	return ring;
 }
 
+static void
+free_queues(struct airlock_rxring *ring)
+{
+	free(ring->private);
+	free(ring->used);
+	ring->private = NULL;
+	ring->used = NULL;
+	rxring_order_free(ring);
+}
+
 void
 airlock_rxring_destroy(struct airlock_rxring *ring)
 {
 	if (ring == NULL)
 		return;
-	free(ring->private);
-	free(ring->used);
+	free_queues(ring);
 	free(ring->posted);
 	free(ring);
 }
@@ -141,12 +151,11 @@ airlock_rxring_attach(struct airlock_rxring *ring, const struct airlock_rxring_v
 		return -EINVAL;
 	ring->private = calloc(nb_private, sizeof(ring->private[0]));
 	ring->used = calloc(vring->size, sizeof(ring->used[0]));
-	if (ring->private == NULL || ring->used == NULL) {
-		free(ring->private);
-		free(ring->used);
+	ring->vring = *vring;
+	if (ring->private == NULL || ring->used == NULL || rxring_order_create(ring) < 0) {
+		free_queues(ring);
 		return -ENOMEM;
 	}
-	ring->vring = *vring;
 	ring->private_mask = nb_private - 1;
 	ring->mergeable = (vring->features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0;
 	ring->event_idx = (vring->features & RTE_BIT64(VIRTIO_RING_F_EVENT_IDX)) != 0;
@@ -180,7 +189,8 @@ return_frames(struct airlock_rxring *ring)
 static void
 return_private(struct airlock_rxring *ring)
 {
-	while (rxring_nb_private(ring) > 0) {
+	rxring_order_queue(ring);
+	while (rxring_nb_queued(ring) > 0) {
 		rxring_use(ring, ring->private[ring->private_head & ring->private_mask].id, 0, 1);
 		ring->private_head++;
 	}
@@ -196,10 +206,7 @@ airlock_rxring_detach(struct airlock_rxring *ring, uint16_t *last_avail, uint16_
 	flush(ring);
 	*last_avail = ring->avail_idx | ring->avail_wrap << 15;
 	*last_used = ring->used_idx | ring->used_wrap << 15;
-	free(ring->private);
-	free(ring->used);
-	ring->private = NULL;
-	ring->used = NULL;
+	free_queues(ring);
 	ring->attached = false;
 }
 

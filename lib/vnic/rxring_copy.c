@@ -29,6 +29,8 @@
 
 /* Buffers from the one that is filled to the one that is fetched, and how much of it. */
 #define PREFETCH_AHEAD 4
+/* A poll leaves as many in the queue, if there are; enough for a burst. */
+#define QUEUED_MIN     64
 #define PREFETCH_BYTES 256
 /* What a header has to tell of. */
 #define ASKS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM)
@@ -206,7 +208,7 @@ private_at(const struct airlock_rxring *ring, uint16_t n)
 static uint16_t
 count_buffers(const struct airlock_rxring *ring, uint32_t bytes)
 {
-	uint16_t nb_private = rxring_nb_private(ring);
+	uint16_t nb_private = rxring_nb_queued(ring);
 	uint64_t room = 0;
 
 	for (uint16_t n = 0; n < nb_private; n++) {
@@ -285,11 +287,12 @@ airlock_rxring_put_copy(struct airlock_rxring *ring, struct rte_mbuf *m)
 	const struct rxring_buffer *buffer = private_at(ring, 0);
 	uint16_t nb_buffers = 1;
 
-	if (unlikely(rxring_nb_private(ring) == 0))
+	if (unlikely(rxring_nb_queued(ring) == 0))
 		return -ENOBUFS;
 	if (unlikely(buffer->len < bytes)) {
 		if (!ring->mergeable)
 			return -EMSGSIZE;
+		rxring_order_queue(ring);
 		nb_buffers = count_buffers(ring, bytes);
 		if (nb_buffers == 0)
 			return -ENOBUFS;
@@ -327,6 +330,8 @@ airlock_rxring_poll(struct airlock_rxring *ring, uint32_t *frames, uint16_t max)
 		return 0;
 	n = ring->vring.packed ? rxring_packed_poll(ring, frames, max)
 			       : rxring_split_poll(ring, frames, max);
+	if (rxring_nb_queued(ring) < QUEUED_MIN)
+		rxring_order_queue(ring);
 	ring->most_private = RTE_MAX(ring->most_private, rxring_nb_private(ring));
 	return n;
 }

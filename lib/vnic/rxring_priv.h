@@ -68,6 +68,8 @@ struct airlock_rxring {
 	uint32_t record_frames;
 	_Atomic uint8_t *given; /* of the record, if it is of this window; or NULL */
 	struct rxring_buffer *private; /* a queue: first in, first out */
+	struct rxring_buffer *gathered; /* by id, on their way into the queue; NULL: no such way */
+	uint64_t *gathered_bits; /* which of these are there */
 	struct rxring_used *used; /* as many as the ring has descriptors */
 	uint16_t *posted; /* id of the buffer of each frame of the partition, or RXRING_NO_ID */
 
@@ -80,6 +82,8 @@ struct airlock_rxring {
 	uint16_t nb_used; /* in *used* */
 	uint16_t private_head; /* free-running: out at the head, in at the tail */
 	uint16_t private_tail;
+	uint16_t nb_gathered;
+	uint32_t order_next; /* id to go on with: up to the ring's size */
 	uint16_t most_private; /* that were there at a time since the ring was attached */
 	uint16_t signalled; /* used_idx when it was last weighed whether to tell the guest */
 	bool signalled_valid;
@@ -110,6 +114,19 @@ bool rxring_is_guest_memory(
 
 static inline uint16_t
 rxring_nb_private(const struct airlock_rxring *ring)
+{
+	return (uint16_t)(ring->private_tail - ring->private_head) + ring->nb_gathered;
+}
+
+/* rxring_order.c: 0 or -ENOMEM; then rxring_order_free() is due, too. */
+int rxring_order_create(struct airlock_rxring *ring);
+void rxring_order_free(struct airlock_rxring *ring);
+/* All that gathered goes into the queue. */
+void rxring_order_queue(struct airlock_rxring *ring);
+
+/* In the queue. */
+static inline uint16_t
+rxring_nb_queued(const struct airlock_rxring *ring)
 {
 	return ring->private_tail - ring->private_head;
 }
@@ -218,6 +235,25 @@ rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, u
 }
 
 static inline void
+rxring_keep_private(struct airlock_rxring *ring, const struct rxring_buffer *buffer)
+{
+	uint64_t *bits, bit = RTE_BIT64(buffer->id % 64);
+
+	if (ring->gathered == NULL) {
+		ring->private[ring->private_tail++ & ring->private_mask] = *buffer;
+		return;
+	}
+	bits = &ring->gathered_bits[buffer->id / 64];
+	if (unlikely((*bits & bit) != 0)) {
+		rxring_break(ring); /* offered twice */
+		return;
+	}
+	*bits |= bit;
+	ring->gathered[buffer->id] = *buffer;
+	ring->nb_gathered++;
+}
+
+static inline void
 rxring_take_private(struct airlock_rxring *ring, const struct rxring_desc *desc)
 {
 	uint8_t *host;
@@ -230,12 +266,13 @@ rxring_take_private(struct airlock_rxring *ring, const struct rxring_desc *desc)
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_ADDRESS);
 		return;
 	}
-	ring->private[ring->private_tail++ & ring->private_mask] = (struct rxring_buffer){
-		.guest_addr = desc->addr,
-		.host = host,
-		.len = desc->len,
-		.id = desc->id,
-	};
+	rxring_keep_private(ring,
+		&(struct rxring_buffer){
+			.guest_addr = desc->addr,
+			.host = host,
+			.len = desc->len,
+			.id = desc->id,
+		});
 }
 
 /* Keep a buffer, or refuse it. Returns whether it is a frame, and which. */

@@ -182,7 +182,7 @@ long_session() {
     touch "$dir/go"
     wait_for 20 flows || fail "nothing comes"
     flow=$(watch "$mode") || stalled=yes
-    [ -z "$flow" ] || sed 's/^\(.*\) \(.*\) \(.*\)$/  \1: \2 packets, \3 seconds without/' <<<"$flow"
+    [ -z "$flow" ] || awk '{ print "  " $1 ": " $2 " packets, " $3 " seconds without" }' <<<"$flow"
     touch "$dir/stop"
     check_windows remapped_packets
     case $mode in macswap | csum) some "tst$run" '/airlock_guest tx_copied_packets' ;; esac
