@@ -151,6 +151,8 @@ struct config_pair {
  */
 enum config_key_id config_key_find(enum config_scope scope, const char *name);
 
+/* config_help.c */
+
 /** Describe what a key expects: "a number from 1 to 16". */
 const char *config_key_expected(const struct config_key *key, char *text, size_t size);
 

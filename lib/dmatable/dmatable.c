@@ -171,14 +171,14 @@ start_in_thread(struct airlock_dmatable *table)
 static int
 add_in_thread(struct airlock_dmatable *table)
 {
-	thread_add_table(table);
+	look_add_table(table);
 	return 0;
 }
 
 static int
 del_in_thread(struct airlock_dmatable *table)
 {
-	thread_del_table(table);
+	look_del_table(table);
 	return 0;
 }
 

@@ -155,9 +155,18 @@ int watch_add(struct watch *watch, uint32_t events);
 void watch_change(struct watch *watch, uint32_t events);
 void watch_forget(struct watch *watch); /* its descriptor is another's */
 void watch_close(struct watch *watch); /* and its descriptor */
-void thread_add_table(struct airlock_dmatable *table);
+
+/* look.c */
+int64_t look_now_ns(void);
+void look_begin(void);
+void look_add_table(struct airlock_dmatable *table);
 /* What it has in quarantine is looked after further. */
-void thread_del_table(struct airlock_dmatable *table);
+void look_del_table(struct airlock_dmatable *table);
+/* Look at what is due. Returns when something will be; INT64_MAX: never. */
+int64_t look_at_due(void);
+bool look_is_idle(void); /* no table, and nothing in quarantine */
+/* Windows of tables that are no more, of this pool: drop them. Returns how many frames are left. */
+uint32_t look_forget(const struct airlock_page_table *pages);
 
 /* agent.c */
 void agent_accept(struct watch *listener, uint32_t events);

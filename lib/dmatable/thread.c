@@ -5,22 +5,8 @@
 /*
  * The unmap thread: one for all tables, from the first table's start to the last one's end.
  *
- * It waits in epoll for sockets and faults, and looks at the tables' chains, because lcores may
- * make no system call to wake it. How often it looks is what it costs:
- *
- *     frames came at the last look     after 50 us (a timer's slack makes it about 100)
- *     none came                        twice as long as before, up to 1 ms
- *     no table is up                   never; every 100 ms if frames are in quarantine
- *
- * A look that finds nothing costs a load for each table, and a wake-up (some 5 us). So beside idle
- * VMs the thread takes about half a percent of a CPU, and with traffic some 5 percent and what
- * the requests cost. Where it shares a CPU with an lcore, that lcore is interrupted as often.
- * Answers of agents wake the thread, but do not make it look earlier: what gathers meanwhile makes
- * a better request.
- *
- * What a request costs, in the agent: 1000 ns for a page alone, 12 to 75 ns a page for runs of an
- * extent. So those who give frames should wait until whole extents are given; here is only merged
- * what came within one look.
+ * It waits in epoll for sockets and faults, and looks at the tables' chains (look.c), because
+ * lcores may make no system call to wake it.
  *
  * Control has the thread do things by thread_call(), one at a time.
  *
@@ -33,15 +19,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dmatable_priv.h"
 
 #define ONE_S_NS	INT64_C(1000000000)
-#define MIN_LOOK_NS	INT64_C(50000)
-#define MAX_LOOK_NS	INT64_C(1000000)
-#define QUARANTINE_NS	INT64_C(100000000)
 #define EVENTS_PER_TURN 64
 
 struct call {
@@ -65,29 +47,12 @@ static struct {
 	int epoll_fd;
 	struct watch wake;
 
-	/* The thread's alone. */
-	TAILQ_HEAD(, airlock_dmatable) tables;
-	struct window_list orphans; /* windows of tables that are no more */
-	int64_t look_ns; /* from one look to the next */
-	int64_t looked_ns;
-	int64_t quarantine_looked_ns;
-	bool end;
+	bool end; /* the thread's alone */
 } thread = {
 	.life = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.done = PTHREAD_COND_INITIALIZER,
-	.tables = TAILQ_HEAD_INITIALIZER(thread.tables),
-	.orphans = TAILQ_HEAD_INITIALIZER(thread.orphans),
 };
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * ONE_S_NS + ts.tv_nsec;
-}
 
 int
 watch_add(struct watch *watch, uint32_t events)
@@ -126,93 +91,6 @@ watch_close(struct watch *watch)
 	close(fd);
 }
 
-void
-thread_add_table(struct airlock_dmatable *table)
-{
-	TAILQ_INSERT_TAIL(&thread.tables, table, next);
-}
-
-void
-thread_del_table(struct airlock_dmatable *table)
-{
-	TAILQ_REMOVE(&thread.tables, table, next);
-	TAILQ_CONCAT(&thread.orphans, &table->quarantine, next);
-}
-
-static bool
-any_up(void)
-{
-	const struct airlock_dmatable *table;
-
-	TAILQ_FOREACH (table, &thread.tables, next) {
-		if (table->window != NULL)
-			return true;
-	}
-	return false;
-}
-
-static bool
-any_in_quarantine(void)
-{
-	const struct airlock_dmatable *table;
-
-	if (!TAILQ_EMPTY(&thread.orphans))
-		return true;
-	TAILQ_FOREACH (table, &thread.tables, next) {
-		if (!TAILQ_EMPTY(&table->quarantine))
-			return true;
-	}
-	return false;
-}
-
-static void
-look_at_quarantine(void)
-{
-	struct airlock_dmatable *table;
-
-	quarantine_look(&thread.orphans);
-	TAILQ_FOREACH (table, &thread.tables, next)
-		quarantine_look_table(table, 0);
-}
-
-static void
-look_at_tables(void)
-{
-	struct airlock_dmatable *table;
-	bool busy = false;
-
-	TAILQ_FOREACH (table, &thread.tables, next) {
-		if (table->window == NULL)
-			continue;
-		busy |= unmap_look(table);
-		busy |= stray_look(table);
-	}
-	thread.look_ns = busy ? MIN_LOOK_NS : RTE_MIN(2 * thread.look_ns, MAX_LOOK_NS);
-}
-
-/* Look at what is due. Returns when something will be; INT64_MAX: never. */
-static int64_t
-look(void)
-{
-	int64_t now = now_ns(), due_ns = INT64_MAX;
-
-	if (any_up()) {
-		if (now >= thread.looked_ns + thread.look_ns) {
-			look_at_tables();
-			thread.looked_ns = now;
-		}
-		due_ns = thread.looked_ns + thread.look_ns;
-	}
-	if (any_in_quarantine()) {
-		if (now >= thread.quarantine_looked_ns + QUARANTINE_NS) {
-			look_at_quarantine();
-			thread.quarantine_looked_ns = now;
-		}
-		due_ns = RTE_MIN(due_ns, thread.quarantine_looked_ns + QUARANTINE_NS);
-	}
-	return due_ns;
-}
-
 static void
 run_call(void)
 {
@@ -246,8 +124,8 @@ thread_main(void *arg)
 	struct epoll_event events[EVENTS_PER_TURN];
 
 	while (!thread.end) {
-		int64_t due_ns = look();
-		int64_t wait_ns = RTE_MAX(due_ns - now_ns(), INT64_C(0));
+		int64_t due_ns = look_at_due();
+		int64_t wait_ns = RTE_MAX(due_ns - look_now_ns(), INT64_C(0));
 		struct timespec timeout = {
 			.tv_sec = wait_ns / ONE_S_NS, .tv_nsec = wait_ns % ONE_S_NS};
 		int n = epoll_pwait2(thread.epoll_fd, events, RTE_DIM(events),
@@ -315,7 +193,7 @@ thread_start(void)
 	int ret;
 
 	thread.end = false;
-	thread.look_ns = MIN_LOOK_NS;
+	look_begin();
 	thread.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (thread.epoll_fd < 0)
 		return -errno;
@@ -357,7 +235,7 @@ thread_hold(void)
 static int
 end_if_idle(struct airlock_dmatable *none)
 {
-	thread.end = TAILQ_EMPTY(&thread.tables) && TAILQ_EMPTY(&thread.orphans);
+	thread.end = look_is_idle();
 	return thread.end ? 1 : 0;
 }
 
@@ -388,18 +266,7 @@ static uint32_t nb_left;
 static int
 forget_orphans(struct airlock_dmatable *none)
 {
-	struct window *window, *next;
-
-	quarantine_look(&thread.orphans);
-	nb_left = 0;
-	for (window = TAILQ_FIRST(&thread.orphans); window != NULL; window = next) {
-		next = TAILQ_NEXT(window, next);
-		if (window->pages != leaving)
-			continue;
-		nb_left += window->lent.count;
-		TAILQ_REMOVE(&thread.orphans, window, next);
-		window_free(window);
-	}
+	nb_left = look_forget(leaving);
 	return 0;
 }
 

@@ -111,13 +111,6 @@ void *airlock_pool_header(const struct airlock_pool *pool);
 void airlock_pool_file(
 	const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino, uint64_t *bytes);
 
-/**
- * Which file it is, for those who have mapped it.
- *
- * @return 0, or what fstat(2) said
- */
-int airlock_pool_file_id(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino);
-
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
 

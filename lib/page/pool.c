@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_bus.h>
@@ -270,18 +269,6 @@ airlock_pool_file(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino,
 	*dev = pool->file.dev;
 	*ino = pool->file.ino;
 	*bytes = pool->file.bytes;
-}
-
-int
-airlock_pool_file_id(const struct airlock_pool *pool, uint64_t *dev, uint64_t *ino)
-{
-	struct stat st;
-
-	if (fstat(pool->file.fd, &st) < 0)
-		return -errno;
-	*dev = st.st_dev;
-	*ino = st.st_ino;
-	return 0;
 }
 
 struct airlock_page_table *

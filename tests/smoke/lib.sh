@@ -175,6 +175,43 @@ print(value if isinstance(value, str) else json.dumps(value))
 END
 }
 
+# ask PREFIX QUESTION...: ask.py
+ask() {
+    /usr/bin/python3 "$AIRLOCK_TOP/tests/smoke/ask.py" "$@"
+}
+
+# start_window_guest NAME VM CPU ARG...: window-guest in a process, as a VM with a window.
+start_window_guest() {
+    local name=$1 vm=$2 cpu=$3
+
+    shift 3
+    start "$name" "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores "0@$cpu" --no-pci --no-huge \
+        -m 512 --file-prefix "$name" \
+        --vdev "net_virtio_user0,path=$RUN_DIR/$vm.sock,server=1,queue_size=2048" -- \
+        --window "$RUN_DIR/$vm.window" --ring 2048 "$@"
+}
+
+# start_window_testpmd NAME VM CPU ARG...: an unmodified dpdk-testpmd as a VM with a window.
+start_window_testpmd() {
+    local name=$1 vm=$2 cpu=$3
+
+    shift 3
+    start "$name" env LD_PRELOAD="$AIRLOCK_BUILD/app/guest/libairlock-guest.so" \
+        AIRLOCK_WINDOW="$RUN_DIR/$vm.window" \
+        dpdk-testpmd --lcores "0@$cpu,1@$cpu" --no-pci --no-huge -m 512 --file-prefix "$name" \
+        --vdev "net_virtio_user0,path=$RUN_DIR/$vm.sock,server=1,queue_size=2048" -- \
+        --rxd=2048 --txd=2048 --total-num-mbufs=4096 --stats-period 3600 "$@"
+}
+
+# counted NAME KEY...: by the last line of JSON in the log of a window-guest, which prints one
+# a second.
+counted() {
+    /usr/bin/python3 -c '
+import json, sys
+lines = [line for line in open(sys.argv[1]) if line.startswith("{") and line.endswith("}\n")]
+print(*(json.loads(lines[-1])[key] for key in sys.argv[2:]))' "$AIRLOCK_WORK/$1.log" "${@:2}"
+}
+
 # start_pair NAME1 NAME2: one testpmd that is two VMs, with the addresses 52:54:00:00:00:01 and :02,
 # which airlockd serves; each sends to the other as fast as it can.
 start_pair() {

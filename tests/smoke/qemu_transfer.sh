@@ -13,16 +13,8 @@
 # --full: all combinations, 64 MiB instead of 4 in each transfer, and the same by IPv6.
 
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=config/lib/common.sh
-. "$here/../../config/lib/common.sh"
-# shellcheck source=config/lib/guest.sh
-. "$here/../../config/lib/guest.sh"
-if [ -z "${AIRLOCK_SANDBOX:-}" ]; then
-    need_root
-    guest_prepare
-fi
-# shellcheck source=tests/smoke/lib.sh
-. "$here/lib.sh"
+# shellcheck source=tests/smoke/lib_qemu.sh
+. "$here/lib_qemu.sh"
 
 declare -A address=([host]=10.0.0.1 [g1]=10.0.0.2 [g2]=10.0.0.3)
 declare -A address6=([host]=fd00::1 [g1]=fd00::2 [g2]=fd00::3)

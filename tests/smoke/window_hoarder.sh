@@ -13,20 +13,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 bad_mac=52:54:00:00:00:01
 good_mac=52:54:00:00:00:02
-ring=2048
 each=20000
 pps=8000
 run=0
 
 # guest NAME ARG...: window-guest; its process in STARTED_PID.
 guest() {
-    local name=$1
-
-    shift
-    start "$name$run" "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores '0@0' --no-pci --no-huge \
-        -m 256 --file-prefix "$name$run" \
-        --vdev "net_virtio_user0,path=$RUN_DIR/$name.sock,server=1,queue_size=$ring" -- \
-        --window "$RUN_DIR/$name.window" --ring $ring --count $each "$@"
+    start_window_guest "$1$run" "$1" 0 --count $each "${@:2}"
 }
 
 # of NAME KEY...: airlockd's figures of a VM.
@@ -37,12 +30,9 @@ of() {
     telemetry "/airlock/vm,$name" "$@"
 }
 
-# seen NAME KEY...: what the guest has counted.
+# seen NAME KEY...
 seen() {
-    /usr/bin/python3 -c '
-import json, sys
-lines = [line for line in open(sys.argv[1]) if line.startswith("{") and line.endswith("}\n")]
-print(*(json.loads(lines[-1])[key] for key in sys.argv[2:]))' "$AIRLOCK_WORK/$1$run.log" "${@:2}"
+    counted "$1$run" "${@:2}"
 }
 
 windows_are_up() {

@@ -13,16 +13,8 @@
 # --full, or AIRLOCK_FULL=1: scans for 10 minutes instead of 10 seconds, kills 100 times instead of 3.
 
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=config/lib/common.sh
-. "$here/../../config/lib/common.sh"
-# shellcheck source=config/lib/guest.sh
-. "$here/../../config/lib/guest.sh"
-if [ -z "${AIRLOCK_SANDBOX:-}" ]; then
-    need_root
-    guest_prepare
-fi
-# shellcheck source=tests/smoke/lib.sh
-. "$here/lib.sh"
+# shellcheck source=tests/smoke/lib_qemu.sh
+. "$here/lib_qemu.sh"
 
 # web and aut are VMs in QEMU; tst, one and two are processes that get what they must not see.
 declare -A mac=([web]=52:54:00:00:00:01 [tst]=52:54:00:00:00:02 [aut]=52:54:00:00:00:03

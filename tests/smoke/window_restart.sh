@@ -14,37 +14,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 seq_mac=52:54:00:00:00:01
 tst_mac=52:54:00:00:00:02
-ring=2048
 each=500
 
-# shellcheck disable=SC2054
-eal=(--lcores '0@0,1@0' --no-pci --no-huge -m 512)
-
-# ask PREFIX QUESTION...
-ask() {
-    /usr/bin/python3 "$here/ask.py" "$@"
-}
-
-# seen KEY...: what window-guest has counted.
 seen() {
-    /usr/bin/python3 -c '
-import json, sys
-lines = [line for line in open(sys.argv[1]) if line.startswith("{") and line.endswith("}\n")]
-print(*(json.loads(lines[-1])[key] for key in sys.argv[2:]))' "$AIRLOCK_WORK/seq.log" "$@"
+    counted seq "$@"
 }
 
 # guests MODE: both, as seq and tst.
 guests() {
-    start seq "$AIRLOCK_BUILD/tests/smoke/window-guest" "${eal[@]}" --file-prefix seq \
-        --vdev "net_virtio_user0,path=$RUN_DIR/seq.sock,server=1,queue_size=$ring" -- \
-        --window "$RUN_DIR/seq.window" --ring $ring --mtu 1500 --count $each --link --scan
+    start_window_guest seq seq 0 --mtu 1500 --count $each --link --scan
     seq_pid=$STARTED_PID
-    start tst env LD_PRELOAD="$AIRLOCK_BUILD/app/guest/libairlock-guest.so" \
-        AIRLOCK_WINDOW="$RUN_DIR/tst.window" \
-        dpdk-testpmd "${eal[@]}" --file-prefix tst \
-        --vdev "net_virtio_user0,path=$RUN_DIR/tst.sock,server=1,queue_size=$ring" -- \
-        --forward-mode="$1" --rxd=$ring --txd=$ring --total-num-mbufs=4096 \
-        --stats-period 3600
+    start_window_testpmd tst tst 0 --forward-mode="$1"
     tst_pid=$STARTED_PID
 }
 

@@ -1,65 +1,87 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
-# timeout: 400
+# timeout: 1800
 #
-# Two guests with windows behind one airlockd: an unmodified dpdk-testpmd with libairlock-guest.so
+# Guests with windows behind one airlockd: an unmodified dpdk-testpmd with libairlock-guest.so
 # preloaded, and window-guest, which looks at every byte. With few packets each one has to arrive, and
 # what testpmd sends back has to be taken; at full load packets may be lost, but none may be wrong,
-# and no frame may hold a byte of the other guest's packets.
+# and no frame may hold a byte of another guest's packets.
+#
+#   tests/smoke/window_testpmd.sh [--full]
+#
+# --full, or AIRLOCK_FULL=1: also two of testpmd at once in each of four modes with packets of each
+# of three sizes, for 50 seconds each, in which no guest may stand still for two seconds.
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/smoke/lib.sh
 . "$here/lib.sh"
 
-seq_mac=52:54:00:00:00:01
-tst_mac=52:54:00:00:00:02
-ring=2048
+declare -A mac=([seq]=52:54:00:00:00:01 [tst]=52:54:00:00:00:02 [two]=52:54:00:00:00:03)
 each=500
 load_s=5
+full_s=50
 run=0
+full=
+case ${1:-}${AIRLOCK_FULL:+--full} in
+'') ;;
+--full*) full=yes ;;
+*) fail "usage: tests/smoke/window_testpmd.sh [--full]" ;;
+esac
 
-# shellcheck disable=SC2054
-eal=(--lcores '0@0,1@0' --no-pci --no-huge -m 512)
+# begin MTU SIZES COPY_BELOW TESTPMD...: packets for all guests, which begin when the file go is
+# there, and end at the round in which the file stop is; and airlockd.
+begin() {
+    local mtu=$1 sizes=$2 copy_below=$3 vm vms=()
 
-# vdev NAME: the guest's NIC.
-vdev() {
-    echo "net_virtio_user0,path=$RUN_DIR/$1.sock,server=1,queue_size=$ring"
+    testpmds=("${@:4}")
+    run=$((run + 1))
+    dir=$AIRLOCK_WORK/$run
+    mkdir "$dir"
+    for vm in seq "${testpmds[@]}"; do
+        vms+=(--vm "name=$vm,mac=${mac[$vm]},deliver=auto")
+    done
+    # shellcheck disable=SC2046
+    /usr/bin/python3 "$here/make_checked.py" "$dir/packets.pcap" $each "$sizes" \
+        $(for vm in seq "${testpmds[@]}"; do echo "${mac[$vm]}"; done)
+    mkfifo "$dir/fifo.pcap"
+    start "feed$run" /usr/bin/python3 "$here/feed_pcap.py" "$dir/packets.pcap" "$dir/fifo.pcap" \
+        "$dir/go" ${load:+"$dir/stop"}
+    feed_pid=$STARTED_PID
+    start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev "net_pcap0,rx_pcap=$dir/fifo.pcap" -- \
+        --uplink "port=0,mtu=$mtu" --copy-below "$copy_below" "${vms[@]}"
 }
 
-# guests MTU MODE: both, as seq and tst; logs and file prefixes have the run's number.
+# guests MTU MODE [ARG...]: seq, and a dpdk-testpmd for each other VM; what is added goes to those.
 guests() {
-    local mtu=$1 mode=$2
+    local mtu=$1 mode=$2 vm
 
-    start "seq$run" "$AIRLOCK_BUILD/tests/smoke/window-guest" "${eal[@]}" --file-prefix "seq$run" \
-        --vdev "$(vdev seq)" -- --window "$RUN_DIR/seq.window" --ring $ring --mtu "$mtu" \
-        --count $each --scan
-    seq_pid=$STARTED_PID
-    start "tst$run" env LD_PRELOAD="$AIRLOCK_BUILD/app/guest/libairlock-guest.so" \
-        AIRLOCK_WINDOW="$RUN_DIR/tst.window" \
-        dpdk-testpmd "${eal[@]}" --file-prefix "tst$run" --vdev "$(vdev tst)" -- \
-        --forward-mode="$mode" --rxd=$ring --txd=$ring --total-num-mbufs=4096 \
-        --mbuf-size=$((mtu + 600)) --max-pkt-len=$((mtu + 18)) --no-lsc-interrupt --stats-period 3600
-    tst_pid=$STARTED_PID
-}
-
-# ask PREFIX QUESTION...
-ask() {
-    /usr/bin/python3 "$here/ask.py" "$@"
+    declare -gA pid=()
+    start_window_guest "seq$run" seq 0 --mtu "$mtu" --count $each --scan
+    pid[seq]=$STARTED_PID
+    for vm in "${testpmds[@]}"; do
+        start_window_testpmd "$vm$run" "$vm" 0 --forward-mode="$mode" --no-lsc-interrupt \
+            --mbuf-size=$((mtu + 600)) --max-pkt-len=$((mtu + 18)) "${@:3}"
+        pid[$vm]=$STARTED_PID
+    done
+    wait_for 60 windows_are_up || fail "the windows are not there after 60 seconds"
 }
 
 windows_are_up() {
-    [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/vm,seq state' '/airlock/vm,tst state' \
-        '/airlock/vm,seq window state' '/airlock/vm,tst window state' | sort -u)" = '"up"' ] &&
-        grep -q 'Port statistics' "$AIRLOCK_WORK/tst$run.log" && grep -q '^{' "$AIRLOCK_WORK/seq$run.log"
+    local vm questions=()
+
+    for vm in seq "${testpmds[@]}"; do
+        questions+=("/airlock/vm,$vm state" "/airlock/vm,$vm window state")
+    done
+    [ "$(ask "$AIRLOCKD_PREFIX" "${questions[@]}" | sort -u)" = '"up"' ] || return 1
+    grep -q '^{' "$AIRLOCK_WORK/seq$run.log" || return 1
+    for vm in "${testpmds[@]}"; do
+        grep -q 'Port statistics' "$AIRLOCK_WORK/$vm$run.log" || return 1
+    done
 }
 
-# seen KEY...: what window-guest has counted.
 seen() {
-    /usr/bin/python3 -c '
-import json, sys
-lines = [line for line in open(sys.argv[1]) if line.startswith("{") and line.endswith("}\n")]
-print(*(json.loads(lines[-1])[key] for key in sys.argv[2:]))' "$AIRLOCK_WORK/seq$run.log" "$@"
+    counted "seq$run" "$@"
 }
 
 # exactly SENT_BACK: every packet is where it belongs.
@@ -78,58 +100,105 @@ some() {
     done
 }
 
-# check_windows: packets came both ways into both, and nothing was wrong with what was posted.
+# check_windows KEY...: in all of these ways packets came into all, and nothing was wrong with what
+# was posted.
 check_windows() {
-    local vm
+    local vm key
 
-    for vm in seq tst; do
-        some "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window remapped_packets" \
-            "/airlock/vm,$vm window copied_packets"
+    for vm in seq "${testpmds[@]}"; do
+        for key in "$@"; do
+            some "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window $key"
+        done
         [ "$(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window refused")" = '{}' ] ||
-            fail "$vm posts what it must not"
+            fail "$vm posts what it must not: $(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window refused")"
         say "  $vm: $(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window remapped_packets") remapped," \
             "$(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window copied_packets") copied"
     done
 }
 
+# end: nothing that came to seq was wrong, and all end well.
+end() {
+    local vm bad
+
+    stop_pid "${pid[seq]}" 15 || fail "window-guest found something wrong: $(seen bad foreign)"
+    bad=$(seen bad foreign)
+    [ "$bad" = '0 0' ] || fail "wrong packets, frames with foreign bytes: $bad"
+    [ "$(seen shown)" -gt 0 ] || fail "nothing came through the window"
+    for vm in "${testpmds[@]}"; do
+        stop_pid "${pid[$vm]}" 15 || fail "testpmd of $vm has ended with an error"
+    done
+    stop_airlockd
+    # VMs may have mapped it, so airlockd leaves it; of another size it is no use.
+    rm -r "$dir" "$RUN_DIR/pool"
+}
+
 # session MTU SIZES MODE SENT_BACK [LOAD]
 session() {
-    local mtu=$1 sizes=$2 mode=$3 sent_back=$4 dir feed_stop=() bad
+    local mtu=$1 sizes=$2 mode=$3 sent_back=$4 load=${5:-}
 
-    run=$((run + 1))
-    dir=$AIRLOCK_WORK/$run
-    say "MTU $mtu, $mode${5:+, full load}"
-    mkdir "$dir"
-    /usr/bin/python3 "$here/make_checked.py" "$dir/packets.pcap" $each "$sizes" $seq_mac $tst_mac
-    mkfifo "$dir/fifo.pcap"
-    [ -z "${5:-}" ] || feed_stop=("$dir/stop")
-    start "feed$run" /usr/bin/python3 "$here/feed_pcap.py" "$dir/packets.pcap" "$dir/fifo.pcap" \
-        "$dir/go" ${feed_stop[@]+"${feed_stop[@]}"}
-    start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev "net_pcap0,rx_pcap=$dir/fifo.pcap" -- \
-        --uplink "port=0,mtu=$mtu" --copy-below 1000 --vm "name=seq,mac=$seq_mac,deliver=auto" \
-        --vm "name=tst,mac=$tst_mac,deliver=auto"
+    say "MTU $mtu, $mode${load:+, full load}"
+    begin "$mtu" "$sizes" 1000 tst
     guests "$mtu" "$mode"
-    wait_for 60 windows_are_up || fail "the windows are not there after 60 seconds"
     touch "$dir/go"
-    if [ -n "${5:-}" ]; then
+    if [ -n "$load" ]; then
         sleep $load_s
         touch "$dir/stop"
     else
         wait_for 20 exactly "$sent_back" || fail "not every packet is where it belongs"
     fi
-    check_windows
+    check_windows remapped_packets copied_packets
     [ "$mode" = rxonly ] || some "tst$run" '/airlock_guest tx_copied_packets'
-    stop_pid "$seq_pid" 15 || fail "window-guest found something wrong: $(seen bad foreign)"
-    bad=$(seen bad foreign)
-    [ "$bad" = '0 0' ] || fail "wrong packets, frames with foreign bytes: $bad"
-    [ "$(seen shown)" -gt 0 ] || fail "nothing came through the window"
-    stop_pid "$tst_pid" 15 || fail "testpmd has ended with an error"
-    stop_airlockd
-    # VMs may have mapped it, so airlockd leaves it; of another size it is no use.
-    rm -r "$dir" "$RUN_DIR/pool"
+    end
+}
+
+flows() {
+    ask "$AIRLOCKD_PREFIX" '/airlock/vm,seq delivered_packets' | grep -q -v -x 0
+}
+
+# watch MODE: what each guest counts goes on; with txonly it is what airlockd takes.
+watch() {
+    local mode=$1 vm watched=("uplink:$airlockd_pid:$AIRLOCKD_PREFIX:/ethdev/stats,0 ipackets"
+        "seq:${pid[seq]}:seq$run:/ethdev/stats,0 ipackets" "feed:$feed_pid::")
+
+    for vm in "${testpmds[@]}"; do
+        if [ "$mode" = txonly ]; then
+            watched+=("$vm:${pid[$vm]}:$AIRLOCKD_PREFIX:/airlock/vm,$vm taken_packets")
+        else
+            watched+=("$vm:${pid[$vm]}:$vm$run:/ethdev/stats,0 ipackets")
+        fi
+    done
+    /usr/bin/python3 "$here/watch_flow.py" $full_s "${watched[@]}"
+}
+
+# long_session MTU BYTES MODE: all is remapped that can be, for both ways into a VM are then used at
+# each size: what a guest does not release in time comes by copy.
+long_session() {
+    local mtu=$1 bytes=$2 mode=$3 load=yes more=() flow stalled=
+
+    say "$mode, $bytes bytes, $full_s seconds"
+    [ "$mode" != txonly ] || more=("--txpkts=$bytes" "--eth-peer=0,02:a0:00:00:00:01")
+    begin "$mtu" "$bytes" never tst two
+    guests "$mtu" "$mode" ${more[@]+"${more[@]}"}
+    touch "$dir/go"
+    wait_for 20 flows || fail "nothing comes"
+    flow=$(watch "$mode") || stalled=yes
+    [ -z "$flow" ] || awk '{ print "  " $1 ": " $2 " packets, " $3 " seconds without" }' <<<"$flow"
+    touch "$dir/stop"
+    check_windows remapped_packets
+    case $mode in macswap | csum) some "tst$run" '/airlock_guest tx_copied_packets' ;; esac
+    end
+    say "  seq: $(seen packets) looked at, $(seen shown) of them in the window, $(seen bad) wrong," \
+        "$(seen foreign) with foreign bytes"
+    [ -z "$stalled" ] || fail "a guest stood still, or did not answer: see above"
 }
 
 session 1500 64,1514 macswap $each
 session 1500 64,1514 csum - load
 session 9000 64,1514,9014 macswap $each
 session 9000 64,1514,9014 rxonly - load
+[ -n "$full" ] || exit 0
+for mode in rxonly macswap csum txonly; do
+    long_session 1500 64 $mode
+    long_session 1500 1514 $mode
+    long_session 9000 9014 $mode
+done
