@@ -47,8 +47,22 @@ stop_pid() {
     local pid=$1 limit=${2:-10}
 
     kill -TERM "$pid" 2>/dev/null || true
-    wait_for "$limit" gone "$pid" || kill -KILL "$pid" 2>/dev/null || true
+    if ! wait_for "$limit" gone "$pid"; then
+        where_is "$pid" >&2
+        kill -KILL "$pid" 2>/dev/null || true
+    fi
     wait "$pid" 2>/dev/null
+}
+
+# where_is PID: what each thread of a process that does not end is at.
+where_is() {
+    local task
+
+    echo "process $1 has not ended:"
+    for task in "/proc/$1/task"/*; do
+        echo "  $(cat "$task/comm"): $(cut -d ' ' -f 3 "$task/stat")," \
+            "$(xargs <"$task/stack") ($(cat "$task/syscall"))"
+    done 2>/dev/null || true
 }
 
 # The process that unshare started: process 1 of the sandbox.

@@ -8,7 +8,9 @@
 #   dark.py SIGNAL AIRLOCKD_PID POOL GUEST_PID...
 
 import array
+import contextlib
 import os
+import pathlib
 import signal
 import sys
 import time
@@ -46,11 +48,19 @@ def has_ended(pid):
         return True
 
 
-def wait_for(condition, what):
+def tasks(pid):
+    """What each thread is at, in the kernel."""
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            yield f"  {(task / 'comm').read_text().strip()}: {(task / 'syscall').read_text()}"
+            yield (task / "stack").read_text()
+
+
+def wait_for(condition, what, pid):
     end = time.monotonic() + DEADLINE_S
     while not condition():
         if time.monotonic() > end:
-            sys.exit(f"{what}, {DEADLINE_S} seconds after the signal")
+            sys.exit(f"{what}, {DEADLINE_S} seconds after the signal\n" + "".join(tasks(pid)))
 
 
 def main():
@@ -61,10 +71,10 @@ def main():
         if not mappings or nb_present(pid, mappings) == 0:
             sys.exit(f"process {pid} sees no page of {pool}")
     os.kill(airlockd, number)
-    wait_for(lambda: has_ended(airlockd), "airlockd has not ended")
+    wait_for(lambda: has_ended(airlockd), "airlockd has not ended", airlockd)
     ended = time.monotonic()
     for pid, mappings in guests.items():
-        wait_for(lambda: nb_present(pid, mappings) == 0, f"process {pid} still sees pages")
+        wait_for(lambda: nb_present(pid, mappings) == 0, f"process {pid} still sees pages", pid)
     print(f"{(time.monotonic() - ended) * 1000:.1f}")
 
 
