@@ -22,6 +22,8 @@ rpc_out_put(struct rpc_out *out, const char *bytes, size_t len)
 	size_t size = out->size;
 	char *data;
 
+	if (len == 0)
+		return 0;
 	if (len > AIRLOCK_RPC_ANSWER_MAX - out->len)
 		return -ENOBUFS;
 	while (size < out->len + len)
