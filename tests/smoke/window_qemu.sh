@@ -26,12 +26,17 @@ few=150
 kept=100
 scan_s=10
 kills=3
+# Of a VM: 0 is its kernel's, 1 window-guest's; the others scan these pages.
+cpus=5
+ranges=(2:0:1022 3:0:511 4:512:1022)
 receiver_pids=()
 case ${1:-}${AIRLOCK_FULL:+--full} in
 '') ;;
 --full*)
     scan_s=600
     kills=100
+    cpus=8
+    ranges=(2:0:1022 3:0:204 4:205:409 5:410:614 6:615:819 7:820:1022)
     ;;
 *) fail "usage: tests/smoke/window_qemu.sh [--full]" ;;
 esac
@@ -72,7 +77,7 @@ in_background() {
 # boot NAME: a VM; CPU 0 is for its kernel, 1 for window-guest, the others for window-touch.
 boot() {
     rm -f "$AIRLOCK_WORK/guest-$1.log" "$RUN_DIR/$1.sock"
-    guest_start "$1" --socket "$RUN_DIR/$1.sock" --mac "${mac[$1]}" --mem 512 --cpus 8 \
+    guest_start "$1" --socket "$RUN_DIR/$1.sock" --mac "${mac[$1]}" --mem 512 --cpus "$cpus" \
         --window "$RUN_DIR/$1.window" --program "$AIRLOCK_BUILD/tests/smoke/window-guest" \
         --program "$AIRLOCK_BUILD/tests/smoke/window-touch"
     guest_wait "$1" 60
@@ -199,8 +204,7 @@ send_few() {
 # scan_loaded NAME: it looks for bytes of others.
 scan_loaded() {
     gets_load "$1"
-    in_background "$1" window-touch "$bar" scan "$scan_s" 2:0:1022 3:0:204 4:205:409 \
-        5:410:614 6:615:819 7:820:1022
+    in_background "$1" window-touch "$bar" scan "$scan_s" "${ranges[@]}"
     # Its clock is late where the host's CPUs are busy.
     wait_for $((2 * scan_s + 30)) scanned "$1" $((scan_s - 1)) || fail "$1 does not scan"
     [ "$(last "$1" 'touch: ' foreign)" -eq 0 ] || fail "$1 sees bytes of others"
