@@ -23,7 +23,6 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -45,6 +44,8 @@
 
 #include <airlock_window.h>
 
+#include "window_guest_options.h"
+
 #define PORT	    0
 #define BURST	    32
 #define WAIT_MS	    10000 /* for airlockd to listen */
@@ -60,21 +61,6 @@ struct check {
 	rte_be16_t len;
 	rte_be32_t number;
 } __rte_packed;
-
-static struct options {
-	const char *window;
-	const char *pool;
-	uint32_t nb_private;
-	uint32_t nb_posted;
-	uint16_t ring;
-	uint16_t mtu;
-	uint32_t count;
-	uint32_t nb_hold;
-	uint32_t nb_keep;
-	bool interrupt;
-	bool link;
-	bool scan;
-} options = {.ring = 1024, .mtu = 1500};
 
 static struct counters {
 	uint64_t packets;
@@ -100,84 +86,6 @@ static void
 on_signal(int number)
 {
 	atomic_store_explicit(&stop, true, memory_order_relaxed);
-}
-
-static bool
-read_number(const char *text, uint32_t max, uint32_t *value)
-{
-	unsigned long number;
-	char *end;
-
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	*value = (uint32_t)number;
-	return errno == 0 && end != text && *end == '\0' && number <= max;
-}
-
-static bool
-take_option(int option, const char *text)
-{
-	uint32_t value = 0;
-
-	switch (option) {
-	case 'w':
-		options.window = text;
-		return true;
-	case 'p':
-		options.pool = text;
-		return true;
-	case 'i':
-		return options.interrupt = true;
-	case 'l':
-		return options.link = true;
-	case 's':
-		return options.scan = true;
-	case 'P':
-		return read_number(text, UINT32_MAX, &options.nb_private);
-	case 'o':
-		return read_number(text, UINT16_MAX, &options.nb_posted);
-	case 'c':
-		return read_number(text, UINT32_MAX, &options.count);
-	case 'h':
-		return read_number(text, UINT32_MAX, &options.nb_hold);
-	case 'k':
-		return read_number(text, UINT32_MAX, &options.nb_keep);
-	case 'r':
-	case 'm':
-		if (!read_number(text, UINT16_MAX, &value))
-			return false;
-		*(option == 'r' ? &options.ring : &options.mtu) = (uint16_t)value;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
-read_options(int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{"window", required_argument, NULL, 'w'},
-		{"pool", required_argument, NULL, 'p'},
-		{"private", required_argument, NULL, 'P'},
-		{"posted", required_argument, NULL, 'o'},
-		{"ring", required_argument, NULL, 'r'},
-		{"mtu", required_argument, NULL, 'm'},
-		{"count", required_argument, NULL, 'c'},
-		{"hold", required_argument, NULL, 'h'},
-		{"keep", required_argument, NULL, 'k'},
-		{"interrupt", no_argument, NULL, 'i'},
-		{"link", no_argument, NULL, 'l'},
-		{"scan", no_argument, NULL, 's'},
-		{0},
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (!take_option(option, optarg))
-			return false;
-	}
-	return optind == argc;
 }
 
 /* Of a VM: "pci", or "pci:" and an address. */
