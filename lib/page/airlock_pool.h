@@ -129,8 +129,8 @@ void airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev);
 void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *stats);
 
 /**
- * Hold the table against the mempools, each against its partition's frames. Exact while the lcores
- * rest.
+ * Hold the table against the mempools, each against its partition's frames. While the lcores run
+ * the two are counted again, for some milliseconds, until they agree once.
  *
  * @param report  receives the figures; may be NULL
  * @return 0; -EBADMSG if they differ, a frame is in no state, or a transition was wrong

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <rte_bus.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -29,6 +30,10 @@
 #include "pool_file.h"
 
 #define POOL_OPS "airlock_page"
+
+/* Counts that are taken until they agree. */
+#define VERIFY_TRIES	50
+#define VERIFY_PAUSE_US 100
 
 RTE_LOG_REGISTER(page_logtype, airlock.page, INFO);
 #define POOL_LOG(level, ...) rte_log(RTE_LOG_##level, page_logtype, "page: " __VA_ARGS__)
@@ -316,17 +321,36 @@ airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *s
 	stats->violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
 }
 
-/* @return whether table and mempool have the same number of free frames */
+static uint32_t
+free_by_table(const struct airlock_page_table *table, const struct airlock_page_partition *p)
+{
+	uint32_t nb_free = 0;
+
+	for (uint32_t i = p->first_frame; i < p->first_frame + p->nb_frames; i++)
+		nb_free += airlock_page_state_get(table, i) == AIRLOCK_PAGE_FREE;
+	return nb_free;
+}
+
+/*
+ * Frames that lcores take or free between the two counts are a difference that is another one, or
+ * none, a moment later. One that is real stays.
+ *
+ * @return whether table and mempool have the same number of free frames
+ */
 static bool
 partition_verify(
 	const struct airlock_pool *pool, uint32_t partition, struct airlock_pool_report *report)
 {
 	const struct airlock_page_partition *p = &pool->table->partitions[partition];
-	uint32_t by_mempool = rte_mempool_avail_count(pool->mempools[partition]);
-	uint32_t by_table = 0;
+	uint32_t by_table, by_mempool, tries = VERIFY_TRIES;
 
-	for (uint32_t i = p->first_frame; i < p->first_frame + p->nb_frames; i++)
-		by_table += airlock_page_state_get(pool->table, i) == AIRLOCK_PAGE_FREE;
+	for (;;) {
+		by_mempool = rte_mempool_avail_count(pool->mempools[partition]);
+		by_table = free_by_table(pool->table, p);
+		if (by_table == by_mempool || --tries == 0)
+			break;
+		rte_delay_us_sleep(VERIFY_PAUSE_US);
+	}
 	report->free_by_table += by_table;
 	report->free_by_mempool += by_mempool;
 	return by_table == by_mempool;

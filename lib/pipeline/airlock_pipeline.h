@@ -279,8 +279,8 @@ struct airlock_pipeline_verdict {
 /**
  * Hold the pool's table against its mempools, and each window against its VMM's page table.
  *
- * While the lcores run, the pool's two counts are taken again for some milliseconds until they
- * agree once; the windows are exact (airlock_dmatable_verify()).
+ * The windows are exact while the lcores run, too (airlock_dmatable_verify()); for the pool see
+ * airlock_pool_verify().
  *
  * @return 0; -EBADMSG: something differs; -EACCES: a VMM's page table may not be read
  */

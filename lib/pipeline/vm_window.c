@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_string_fns.h>
 
@@ -23,9 +22,6 @@
 
 /* Frames of a partition that no VM may hold: an lcore's extent and burst, and the port's ring. */
 #define RESERVE_PER_LCORE (64 + 2 * AIRLOCK_BURST)
-
-#define VERIFY_TRIES	50
-#define VERIFY_PAUSE_US 100
 
 void
 vm_window_quiesce(void *arg)
@@ -180,28 +176,13 @@ verify_window(struct airlock_pipeline *pl, struct vm *vm, struct airlock_pipelin
 	return 0;
 }
 
-/*
- * Frames that lcores take or free between the table's count and the mempool's are a difference
- * that is another one, or none, a moment later. One that is real stays.
- */
-static bool
-pool_agrees(struct airlock_pool *pool, struct airlock_pool_report *report)
-{
-	for (unsigned int i = 0; i < VERIFY_TRIES; i++) {
-		if (airlock_pool_verify(pool, report) == 0)
-			return true;
-		rte_delay_us_sleep(VERIFY_PAUSE_US);
-	}
-	return false;
-}
-
 int
 airlock_pipeline_verify(struct airlock_pipeline *pl, struct airlock_pipeline_verdict *verdict)
 {
 	int ret = 0;
 
 	*verdict = (struct airlock_pipeline_verdict){0};
-	verdict->pool_agrees = pool_agrees(pl->pool, &verdict->pool);
+	verdict->pool_agrees = airlock_pool_verify(pl->pool, &verdict->pool) == 0;
 	pthread_mutex_lock(&pl->lock);
 	for (unsigned int i = 0; ret == 0 && i < AIRLOCK_FDB_MAX_VMS; i++) {
 		struct vm *vm = vm_get(pl, i);

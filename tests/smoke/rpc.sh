@@ -31,7 +31,18 @@ traffic_flows "at last" web db
 kill -9 "$airlockd_pid"
 wait "$airlockd_pid" 2>/dev/null || true
 [ -S "$socket" ] || fail "the socket is gone with kill -9"
-start_airlockd --no-huge -m 256 --lcores '0@0,1@1' --no-pci -- --vm name=web,mac=52:54:00:00:00:01
+rm "$RUN_DIR/pool" # with windows it has another size
+start_airlockd --no-huge -m 256 --lcores '0@0,1@1' --no-pci -- \
+    --vm name=web,mac=52:54:00:00:00:01,deliver=auto
+# A VM with a window has the fields of telemetry, too.
+names='import json, sys
+vm = json.load(sys.stdin)
+print(*sorted(vm.get("result", vm)["window"]))'
+echo '{"jsonrpc":"2.0","method":"vm.show","params":{"name":"web"},"id":1}' |
+    socat - "UNIX-CONNECT:$socket" | /usr/bin/python3 -c "$names" >"$AIRLOCK_WORK/window.rpc"
+telemetry /airlock/vm,web | /usr/bin/python3 -c "$names" >"$AIRLOCK_WORK/window.telemetry"
+cmp "$AIRLOCK_WORK/window.rpc" "$AIRLOCK_WORK/window.telemetry" ||
+    fail "fields of a window: $(cat "$AIRLOCK_WORK/window.rpc" "$AIRLOCK_WORK/window.telemetry")"
 echo '{"jsonrpc":"2.0","method":"version","id":1}' | socat - "UNIX-CONNECT:$socket" |
     grep -q '"airlock"' || fail "no answer after a kill"
 stop_airlockd
