@@ -112,6 +112,9 @@ stray_handle(struct airlock_dmatable *table, uint32_t page)
 {
 	struct window *window = table->window;
 
+	/* On its way out: the agent wakes all who wait when it has made the window dark. */
+	if (!table->told)
+		return;
 	if (is_the_vms(table, page) || may_resume(table, page)) {
 		if (table->nb_retries < MAX_RETRIES)
 			table->retries[table->nb_retries++] = page;
@@ -142,7 +145,7 @@ stray_look(struct airlock_dmatable *table)
 	struct window *window = table->window;
 	uint32_t nb_retries = table->nb_retries;
 
-	/* On its way out: who waits here goes on waiting for the next window. */
+	/* See stray_handle(). */
 	if (!table->told)
 		return false;
 	table->nb_retries = 0;
