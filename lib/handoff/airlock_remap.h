@@ -103,6 +103,7 @@ struct airlock_remap {
 	_Atomic uint32_t quota; /**< frames that the VM may hold; control writes, lcores read */
 	/** Shortest packet that is remapped, by log2 of its run; control writes, lcores read. */
 	_Atomic uint32_t copy_below[AIRLOCK_REMAP_RUNS];
+	_Atomic uint32_t least_below; /**< the least of these; control writes, lcores read */
 	struct airlock_remap_queue queues[AIRLOCK_VNIC_MAX_QUEUES];
 	/* Control's alone. */
 	enum airlock_deliver deliver;

@@ -52,6 +52,7 @@ static void
 publish_thresholds(struct airlock_remap *remap)
 {
 	uint32_t frame_pages = remap->frame_bytes / AIRLOCK_PAGE_SIZE;
+	uint32_t least = UINT32_MAX;
 	struct airlock_cost cost;
 
 	cost_of_vm(remap, &cost);
@@ -64,7 +65,9 @@ publish_thresholds(struct airlock_remap *remap)
 			below = airlock_cost_threshold(&cost, RTE_BIT32(i) * frame_pages,
 				remap->frame_bytes, remap->feedback.scrub_share);
 		atomic_store_explicit(&remap->copy_below[i], below, memory_order_relaxed);
+		least = RTE_MIN(least, below);
 	}
+	atomic_store_explicit(&remap->least_below, least, memory_order_relaxed);
 }
 
 static int

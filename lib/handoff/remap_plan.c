@@ -49,11 +49,11 @@ threshold(const struct airlock_remap *remap, uint32_t run)
 	return atomic_load_explicit(&remap->copy_below[i], memory_order_relaxed);
 }
 
-/* Whether any packet is long enough for the longest run, which has the lowest threshold. */
+/* Whether any packet is long enough for a run of whatever length. */
 static bool
 any_long(const struct burst *b)
 {
-	uint32_t below = threshold(b->remap, AIRLOCK_HANDOFF_MAX_BURST);
+	uint32_t below = atomic_load_explicit(&b->remap->least_below, memory_order_relaxed);
 	bool any = false;
 
 	for (uint16_t i = 0; i < b->n; i++)
@@ -85,7 +85,7 @@ give_up(struct burst *b, uint16_t i, uint16_t n, uint32_t why)
 void
 burst_plan(struct burst *b)
 {
-	uint32_t room = remap_room(b->remap), bytes, taken;
+	uint32_t room, bytes, taken;
 	uint16_t len;
 
 	b->planned = b->tag != 0 && any_long(b);
@@ -95,6 +95,7 @@ burst_plan(struct burst *b)
 	}
 	if (!b->planned)
 		return;
+	room = remap_room(b->remap);
 	for (uint16_t i = 0; i < b->n; i += len) {
 		len = 1;
 		if (b->frames[i] == NO_FRAME)

@@ -9,9 +9,10 @@
  * What the parts of the RX ring engine share: the ring, and how a posted buffer is sorted in.
  *
  * A descriptor's way: the layout's poll (rxring_split.c, rxring_packed.c) reads it once and hands
- * the copy to rxring_take(), which keeps it as a frame or a private buffer, or refuses it. A buffer
- * leaves by rxring_use(), which only notes it; the layout's flush writes what was noted into the
- * ring. So the ring in guest memory is touched by the layouts' files alone.
+ * the copy to rxring_take(), which keeps it as a frame or a private buffer, or refuses it. Private
+ * buffers are put in order on their way into the queue (rxring_order.c). A buffer leaves by
+ * rxring_use(), which only notes it; the layout's flush writes what was noted into the ring. So the
+ * ring in guest memory is touched by the layouts' files alone.
  */
 
 #include <linux/virtio_net.h>
