@@ -46,7 +46,7 @@ guest() {
     start "$who$queues-$nb_rounds" dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 256 \
         --file-prefix "$who$queues-$nb_rounds" "${vdevs[@]}" -- --forward-mode=macswap \
         --port-topology=loop --rxq="$queues" --txq="$queues" --rxd=$ring --txd=$ring \
-        --total-num-mbufs=16384 --no-lsc-interrupt --stats-period 3600
+        --total-num-mbufs=16384 --no-lsc-interrupt --stats-period 60
     pids[$who$queues]=$STARTED_PID
 }
 

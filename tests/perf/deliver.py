@@ -80,7 +80,7 @@ class Ways(bench.Bench):
                        "--lcores", "0@%d,1@%d" % (GUEST_CPU, GUEST_CPU), "--vdev",
                        "net_virtio_user0,path=%s/vm%d.sock,server=1,queue_size=%d,mac=%s" % (
                            self.directory, vm, self.args.ring, bench.vm_mac(vm)),
-                       "--", "--forward-mode=rxonly", "--auto-start", "--stats-period=3600",
+                       "--", "--forward-mode=rxonly", "--auto-start", "--stats-period=60",
                        "--rxd=%d" % self.args.ring, "--txd=512",
                        "--total-num-mbufs=%d" % (3 * self.args.ring),
                        "--mbuf-size=%d" % min(frame_bytes, 65535)]

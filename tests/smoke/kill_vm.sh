@@ -29,7 +29,7 @@ vm() {
     [ -z "${1:-}" ] || rm -f "$RUN_DIR/$name.sock"
     start "$name" dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix "$name" \
         --vdev "$vdev${1:-}" -- --forward-mode="$mode" --rxd=1024 --total-num-mbufs=8192 \
-        --no-lsc-interrupt --stats-period 3600
+        --no-lsc-interrupt --stats-period 60
     pids[$name]=$STARTED_PID
     ups[$name]=$((${ups[$name]} + 1))
 }

@@ -25,7 +25,7 @@ guest() {
         --file-prefix "$1$nb_runs" \
         --vdev "net_virtio_user0,path=$RUN_DIR/$1.sock,queues=$3,queue_size=$ring" \
         -- --forward-mode="$2" --rxq="$3" --txq="$3" --rxd=$ring --txd=$ring \
-        --total-num-mbufs=40000 --no-lsc-interrupt --stats-period 3600
+        --total-num-mbufs=40000 --no-lsc-interrupt --stats-period 60
 }
 
 guests_are_ready() {

@@ -191,7 +191,9 @@ start_window_guest() {
         --window "$RUN_DIR/$vm.window" --ring 2048 "$@"
 }
 
-# start_window_testpmd NAME VM CPU ARG...: an unmodified dpdk-testpmd as a VM with a window.
+# start_window_testpmd NAME VM CPU ARG...: an unmodified dpdk-testpmd as a VM with a window. Here and
+# elsewhere: testpmd prints its statistics when it has begun only if the machine has been up for
+# longer than --stats-period.
 start_window_testpmd() {
     local name=$1 vm=$2 cpu=$3
 
@@ -200,7 +202,7 @@ start_window_testpmd() {
         AIRLOCK_WINDOW="$RUN_DIR/$vm.window" \
         dpdk-testpmd --lcores "0@$cpu,1@$cpu" --no-pci --no-huge -m 512 --file-prefix "$name" \
         --vdev "net_virtio_user0,path=$RUN_DIR/$vm.sock,server=1,queue_size=2048" -- \
-        --rxd=2048 --txd=2048 --total-num-mbufs=4096 --stats-period 3600 "$@"
+        --rxd=2048 --txd=2048 --total-num-mbufs=4096 --stats-period 60 "$@"
 }
 
 # counted NAME KEY...: by the last line of JSON in the log of a window-guest, which prints one
@@ -220,7 +222,7 @@ start_pair() {
         --vdev "net_virtio_user1,path=$RUN_DIR/$2.sock,mac=52:54:00:00:00:02" \
         -- --forward-mode=mac --eth-peer=0,52:54:00:00:00:02 --eth-peer=1,52:54:00:00:00:01 \
         --port-topology=loop --tx-first --total-num-mbufs=8192 --no-lsc-interrupt \
-        --stats-period 3600
+        --stats-period 60
 }
 
 delivers_more() {

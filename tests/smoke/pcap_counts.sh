@@ -25,7 +25,7 @@ guests() {
     done
     start "$1" dpdk-testpmd --lcores '0@0,1@1' --no-pci --no-huge -m 1024 --file-prefix "$1" \
         "${vdevs[@]}" -- --forward-mode=rxonly --rxd=$ring --total-num-mbufs=$(((ring + 64) * ports_each)) \
-        --no-lsc-interrupt --stats-period 3600
+        --no-lsc-interrupt --stats-period 60
 }
 
 guests_are_ready() {

@@ -62,7 +62,7 @@ start_airlockd --lcores '0@0,1@1' -m 256 --no-pci \
 say "started in $((SECONDS - begin)) s"
 start guests dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix guests \
     "${vdevs[@]}" -- --forward-mode=rxonly --rxd=1024 --total-num-mbufs=8192 --no-lsc-interrupt \
-    --stats-period 3600
+    --stats-period 60
 wait_for 60 grep -q 'Port statistics' "$AIRLOCK_WORK/guests.log" 2>/dev/null || fail "the VMs do not connect"
 [ "$(grep -c 'vnic: vm[0-9]*: up' "$AIRLOCKD_LOG")" -eq ${#connected[@]} ] ||
     fail "not ${#connected[@]} VMs are up"
