@@ -49,6 +49,12 @@ struct airlock_config_vm {
 	uint16_t uplink_id; /**< index into uplinks[]; default 0, and it must exist if any does */
 	bool antispoof; /**< drop foreign source MACs; default true */
 	uint32_t storm_pps; /**< flooded packets a second it may send, 0: any; default 10000 */
+	/** Bits a second that it may get and send, 8000 to 10^12; 0, the default: any. */
+	uint64_t rx_bps;
+	uint64_t tx_bps;
+	/** Bytes of that at once, 100000 to 10^9; 0, the default: 10 ms of the rate. */
+	uint64_t rx_burst_bytes;
+	uint64_t tx_burst_bytes;
 	enum airlock_deliver deliver; /**< other than copy: it has a window; default copy */
 	char window[108]; /**< socket of the window, always <run-dir>/<name>.window */
 	uint32_t quota_pages; /**< that it may hold; 0, the default: a fair share */
@@ -140,6 +146,9 @@ int airlock_config_add_vm(struct airlock_config *config, const struct airlock_co
 
 /** Take a VM out of a configuration. A name that is not there is ignored. */
 void airlock_config_del_vm(struct airlock_config *config, const char *name);
+
+/** The limits of a configured VM, as a pipeline takes them. */
+struct airlock_limits airlock_config_limits(const struct airlock_config_vm *vm);
 
 /**
  * Give a configured VM to a pipeline.

@@ -130,7 +130,7 @@ config_open_uplink(struct config_draft *draft, const char *port, struct config_w
 
 	if (config_number(port, key->min, key->max, &port_id) < 0)
 		return config_fail(draft, where, "port '%.60s', expected a number from %u to %u",
-			port, key->min, key->max);
+			port, (unsigned int)key->min, (unsigned int)key->max);
 	for (i = 0; i < config->nb_uplinks; i++)
 		if (config->uplinks[i].port_id == port_id)
 			break;

@@ -51,7 +51,7 @@ set_entries(struct config_draft *draft, struct config_scan *scan, enum config_sc
 	void *object, struct config_marks *marks, const struct rte_cfgfile_entry *entries,
 	int nb_entries)
 {
-	char names[128];
+	char names[CONFIG_NAMES_MAX];
 
 	for (int i = 0; i < nb_entries; i++) {
 		struct config_where where = next_line(scan);

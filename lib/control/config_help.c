@@ -9,6 +9,7 @@
  * Thread rule: no state; any thread.
  */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "config_priv.h"
@@ -33,14 +34,21 @@ config_key_expected(const struct config_key *key, char *text, size_t size)
 
 	switch (key->type) {
 	case CONFIG_NUMBER:
-		snprintf(text, size, "a number from %u to %u", key->min, key->max);
+		snprintf(text, size, "a number from %" PRIu64 " to %" PRIu64, key->min, key->max);
 		break;
 	case CONFIG_CHOICE:
 		list_words(key, text, size);
 		break;
 	case CONFIG_BYTES:
-		len = snprintf(text, size, "a number from %u to %u, ", key->min, key->max);
+		len = snprintf(text, size, "a number from %" PRIu64 " to %" PRIu64 ", ", key->min,
+			key->max);
 		list_words(key, text + len, size - len);
+		break;
+	case CONFIG_AMOUNT:
+		snprintf(text, size,
+			"0, or a number from %" PRIu64 " to %" PRIu64
+			", which may end in K, M, G or T",
+			key->min, key->max);
 		break;
 	case CONFIG_MAC:
 		snprintf(text, size, "a unicast MAC address such as 52:54:00:00:00:01");
@@ -100,7 +108,7 @@ print_key(FILE *out, const struct config_key *key)
 	if (ranged || key->required || initial != NULL) {
 		fputs(" [", out);
 		if (ranged)
-			fprintf(out, "%u to %u, ", key->min, key->max);
+			fprintf(out, "%" PRIu64 " to %" PRIu64 ", ", key->min, key->max);
 		if (initial != NULL)
 			fprintf(out, "default %s]", initial);
 		else

@@ -25,6 +25,9 @@
 /* No uplink carries a thousand million packets a second: a higher limit would be a slip. */
 #define PORT_MAX  (RTE_MAX_ETHPORTS - 1)
 #define STORM_MAX 1000000000
+/* Less than this is a slip, too: a packet would take seconds. */
+#define RATE_MIN  8000
+#define BURST_MAX 1000000000
 
 const struct config_key config_keys[] = {
 	[CONFIG_KEY_FILE] =
@@ -306,6 +309,50 @@ const struct config_key config_keys[] = {
 			.arg = "PPS",
 			.initial = "10000",
 			.help = "flooded packets a second it may send; 0: any",
+		},
+	[CONFIG_KEY_VM_RX_RATE] =
+		{
+			.name = "rx-rate",
+			VM_FIELD(rx_bps),
+			.type = CONFIG_AMOUNT,
+			.min = RATE_MIN,
+			.max = AIRLOCK_LIMIT_MAX_BPS,
+			.arg = "BITS",
+			.initial = "0",
+			.help = "bits a second that it may get; 0: any",
+		},
+	[CONFIG_KEY_VM_RX_BURST] =
+		{
+			.name = "rx-burst",
+			VM_FIELD(rx_burst_bytes),
+			.type = CONFIG_AMOUNT,
+			.min = AIRLOCK_LIMIT_MIN_BURST,
+			.max = BURST_MAX,
+			.arg = "BYTES",
+			.initial = "0",
+			.help = "bytes that it may get at once; 0: 10 ms of rx-rate",
+		},
+	[CONFIG_KEY_VM_TX_RATE] =
+		{
+			.name = "tx-rate",
+			VM_FIELD(tx_bps),
+			.type = CONFIG_AMOUNT,
+			.min = RATE_MIN,
+			.max = AIRLOCK_LIMIT_MAX_BPS,
+			.arg = "BITS",
+			.initial = "0",
+			.help = "bits a second that it may send; 0: any",
+		},
+	[CONFIG_KEY_VM_TX_BURST] =
+		{
+			.name = "tx-burst",
+			VM_FIELD(tx_burst_bytes),
+			.type = CONFIG_AMOUNT,
+			.min = AIRLOCK_LIMIT_MIN_BURST,
+			.max = BURST_MAX,
+			.arg = "BYTES",
+			.initial = "0",
+			.help = "bytes that it may send at once; 0: 10 ms of tx-rate",
 		},
 	[CONFIG_KEY_VM_DELIVER] =
 		{

@@ -155,7 +155,7 @@ static int
 check_pairs(struct config_draft *draft, struct config_where where, enum config_scope scope,
 	const struct config_pair *pairs, int nb_pairs)
 {
-	char names[128];
+	char names[CONFIG_NAMES_MAX];
 
 	for (int i = 0; i < nb_pairs; i++) {
 		if (config_key_find(scope, pairs[i].key) == CONFIG_KEY_MAX)

@@ -20,6 +20,9 @@
 
 #include "airlock_config.h"
 
+/** Room for the names of all keys of a scope. */
+#define CONFIG_NAMES_MAX 256
+
 /** Where a key may stand. */
 enum config_scope {
 	CONFIG_SCOPE_AIRLOCK, /**< a flag of its own, and in [airlock] */
@@ -33,6 +36,7 @@ enum config_type {
 	CONFIG_NUMBER, /**< uint16_t or uint32_t, from min to max */
 	CONFIG_CHOICE, /**< bool or an enumeration: the number of the word in words[] */
 	CONFIG_BYTES, /**< uint32_t, from min to max, or a word: UINT32_MAX less its number */
+	CONFIG_AMOUNT, /**< uint64_t, 0 or from min to max; may end in K, M, G or T */
 	CONFIG_MAC, /**< struct rte_ether_addr */
 	CONFIG_NAME, /**< char[AIRLOCK_NAME_MAX] */
 	CONFIG_PATH, /**< char[size] */
@@ -69,6 +73,10 @@ enum config_key_id {
 	CONFIG_KEY_VM_UPLINK,
 	CONFIG_KEY_VM_ANTISPOOF,
 	CONFIG_KEY_VM_STORM,
+	CONFIG_KEY_VM_RX_RATE,
+	CONFIG_KEY_VM_RX_BURST,
+	CONFIG_KEY_VM_TX_RATE,
+	CONFIG_KEY_VM_TX_BURST,
 	CONFIG_KEY_VM_DELIVER,
 	CONFIG_KEY_VM_QUOTA,
 	CONFIG_KEY_VM_STRAY,
@@ -83,8 +91,8 @@ struct config_key {
 	enum config_type type;
 	bool identity; /**< names the entry; in the file it stands in the section's head */
 	bool required;
-	uint32_t min; /**< numbers */
-	uint32_t max;
+	uint64_t min; /**< numbers */
+	uint64_t max;
 	const char *words[4]; /**< choices, NULL behind the last */
 	size_t offset; /**< of the value in the scope's structure */
 	size_t size; /**< of the value */

@@ -87,6 +87,35 @@ store_bytes(const struct config_key *key, uint32_t *field, const char *text)
 	return 0;
 }
 
+/* Digits, and a letter for thousands, millions and so on. */
+static int
+store_amount(const struct config_key *key, uint64_t *field, const char *text)
+{
+	static const char units[] = "KMGT";
+	uint64_t value = 0;
+	const char *unit;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++) {
+		value = value * 10 + (*text - '0');
+		if (value > key->max)
+			return -EINVAL;
+	}
+	unit = *text == '\0' ? NULL : strchr(units, *text);
+	if (*text != '\0' && (unit == NULL || text[1] != '\0'))
+		return -EINVAL;
+	for (int i = unit == NULL ? 0 : unit - units + 1; i > 0; i--) {
+		value *= 1000;
+		if (value > key->max)
+			return -EINVAL;
+	}
+	if (value != 0 && value < key->min)
+		return -EINVAL;
+	*field = value;
+	return 0;
+}
+
 static int
 hex_digit(char c)
 {
@@ -159,6 +188,8 @@ config_value_store(const struct config_key *key, void *object, const char *text)
 		return store_choice(key, field, text);
 	case CONFIG_BYTES:
 		return store_bytes(key, field, text);
+	case CONFIG_AMOUNT:
+		return store_amount(key, field, text);
 	case CONFIG_MAC:
 		return store_mac(field, text);
 	case CONFIG_NAME:

@@ -31,7 +31,7 @@ static int
 check_keys(struct config_draft *draft, struct config_where where,
 	const struct airlock_config_pair *pairs, unsigned int nb_pairs)
 {
-	char names[128];
+	char names[CONFIG_NAMES_MAX];
 
 	for (unsigned int i = 0; i < nb_pairs; i++)
 		if (config_key_find(CONFIG_SCOPE_VM, pairs[i].key) == CONFIG_KEY_MAX)
@@ -100,6 +100,18 @@ airlock_config_del_vm(struct airlock_config *config, const char *name)
 	}
 }
 
+struct airlock_limits
+airlock_config_limits(const struct airlock_config_vm *vm)
+{
+	return (struct airlock_limits){
+		.rx_bps = vm->rx_bps,
+		.rx_burst_bytes = vm->rx_burst_bytes,
+		.tx_bps = vm->tx_bps,
+		.tx_burst_bytes = vm->tx_burst_bytes,
+		.storm_pps = vm->storm_pps,
+	};
+}
+
 int
 airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
 	struct airlock_pipeline *pipeline)
@@ -114,7 +126,7 @@ airlock_config_start_vm(const struct airlock_config *config, const struct airloc
 		.vlan_id = vm->vlan_id,
 		.uplink_id = vm->uplink_id,
 		.antispoof = vm->antispoof,
-		.storm_pps = vm->storm_pps,
+		.limits = airlock_config_limits(vm),
 		.deliver = vm->deliver,
 		.window = vm->window,
 		.record = record,

@@ -89,6 +89,9 @@ make_vm(const struct airlock_pipeline_vm_stats *stats)
 
 	set_identity(vm, stats);
 	rpc_set_uint(vm, "vlan", stats->vlan_id);
+	rpc_set_uint(vm, "rx_rate", stats->limits.rx_bps);
+	rpc_set_uint(vm, "tx_rate", stats->limits.tx_bps);
+	rpc_set_uint(vm, "storm", stats->limits.storm_pps);
 	rpc_set_uint(vm, "connects", stats->nb_connects);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats->features);
 	rpc_set_text(vm, "features", text);

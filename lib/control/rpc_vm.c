@@ -24,7 +24,7 @@ value_text(const struct config_key *key, const json_t *value, char *number, size
 {
 	if (json_is_string(value))
 		return json_string_value(value);
-	if (json_is_integer(value) && key->type == CONFIG_NUMBER) {
+	if (json_is_integer(value) && (key->type == CONFIG_NUMBER || key->type == CONFIG_AMOUNT)) {
 		snprintf(number, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return number;
 	}

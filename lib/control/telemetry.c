@@ -158,6 +158,9 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 	rte_tel_data_add_dict_string(dict, "mac", text);
 	rte_tel_data_add_dict_string(dict, "state", stats.up ? "up" : "down");
 	airlock_compat_tel_dict_uint(dict, "vlan", stats.vlan_id);
+	airlock_compat_tel_dict_uint(dict, "rx_rate", stats.limits.rx_bps);
+	airlock_compat_tel_dict_uint(dict, "tx_rate", stats.limits.tx_bps);
+	airlock_compat_tel_dict_uint(dict, "storm", stats.limits.storm_pps);
 	airlock_compat_tel_dict_uint(dict, "connects", stats.nb_connects);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats.features);
 	rte_tel_data_add_dict_string(dict, "features", text);

@@ -35,6 +35,11 @@
 /** Lcores that run stages, at most. */
 #define AIRLOCK_PIPELINE_MAX_LCORES 64
 
+/** Least burst of a rate, in bytes: the longest packet, not yet segmented, has 65549. */
+#define AIRLOCK_LIMIT_MIN_BURST 100000
+/** Highest rate, in bits a second. */
+#define AIRLOCK_LIMIT_MAX_BPS 1000000000000
+
 struct airlock_pipeline;
 
 /** What an lcore can be told to do. */
@@ -72,6 +77,21 @@ struct airlock_pipeline_uplink {
 	uint32_t storm_pps; /**< flooded packets a second taken from it; 0: no limit */
 };
 
+/**
+ * Limits of a VM; what is above one is dropped. They are the VM's, over all queues and lcores.
+ *
+ * Bytes are those of the frame as the VM has it: from the destination address to the end of the
+ * payload, without FCS and without the VLAN tag of the uplink. A packet that is still to be
+ * segmented counts once.
+ */
+struct airlock_limits {
+	uint64_t rx_bps; /**< bits a second for the VM, to AIRLOCK_LIMIT_MAX_BPS; 0: no limit */
+	uint64_t rx_burst_bytes; /**< AIRLOCK_LIMIT_MIN_BURST and more; 0: 10 ms, or that */
+	uint64_t tx_bps; /**< bits a second from the VM */
+	uint64_t tx_burst_bytes;
+	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
+};
+
 struct airlock_pipeline_vm {
 	const char *name; /**< 1 to 31 characters */
 	const char *socket;
@@ -81,7 +101,7 @@ struct airlock_pipeline_vm {
 	uint16_t vlan_id; /**< 0: untagged */
 	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
 	bool antispoof;
-	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
+	struct airlock_limits limits;
 	enum airlock_deliver deliver; /**< other than COPY: the VM has a window */
 	const char *window; /**< socket of the window; NULL without one */
 	const char *record; /**< file for what outlives airlock of the RX rings; NULL: none */
@@ -109,6 +129,7 @@ struct airlock_pipeline_vm_stats {
 	bool up;
 	uint64_t features;
 	uint64_t nb_connects;
+	struct airlock_limits limits;
 	enum airlock_deliver deliver;
 	struct airlock_remap_stats window; /**< all zeroes without a window */
 	struct airlock_flow_value delivered; /**< into the VM */
@@ -199,6 +220,14 @@ int airlock_pipeline_add_uplink(
  */
 int airlock_pipeline_add_vm(
 	struct airlock_pipeline *pipeline, const struct airlock_pipeline_vm *conf);
+
+/**
+ * Give a VM other limits, at any time. One that stays the same goes on as it was.
+ *
+ * @return 0; -ENOENT; -ENOMEM with the limits as they were
+ */
+int airlock_pipeline_limit_vm(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_limits *limits);
 
 /** Delete a VM, at any time. @return 0, or -ENOENT */
 int airlock_pipeline_del_vm(struct airlock_pipeline *pipeline, uint16_t vm_id);

@@ -32,14 +32,6 @@ prefetch_first(struct rte_mbuf *const *mbufs, uint16_t n)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 }
 
-static bool
-storm_passes(struct storm *storm)
-{
-	return !storm->limited ||
-		rte_meter_srtcm_color_blind_check(&storm->meter, &storm->profile, rte_rdtsc(), 1) ==
-		RTE_COLOR_GREEN;
-}
-
 /* Take out the tag of a tagged packet. Returns the VLAN, or -1 if the packet is cut short. */
 static int
 untag(struct rte_mbuf *m)
@@ -74,12 +66,11 @@ check_from_uplink(const struct port *port, struct rte_mbuf *m, uint16_t *domain)
 }
 
 static void
-flood_from_uplink(
-	struct lcore *lc, struct port *port, uint16_t queue_id, struct rte_mbuf *m, uint16_t domain)
+flood_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf *m, uint16_t domain)
 {
 	struct airlock_drops *drops = &port->blocks[lc->idx].rx_drops;
 
-	if (!storm_passes(&port->storm[queue_id])) {
+	if (!policer_passes(port->storm, 1)) {
 		drop(lc, drops, AIRLOCK_DROP_STORM, &m, 1);
 		return;
 	}
@@ -109,8 +100,7 @@ drop_misses(struct lcore *lc, struct airlock_drops *drops, uint16_t *vm_ids,
 }
 
 void
-classify_from_uplink(
-	struct lcore *lc, struct port *port, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
+classify_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct port_block *block = &port->blocks[lc->idx];
 	uint64_t keys[AIRLOCK_BURST], bytes = 0;
@@ -130,7 +120,7 @@ classify_from_uplink(
 			drop(lc, &block->rx_drops, reason, &m, 1);
 		} else if (unlikely((*rte_pktmbuf_mtod(m, const uint8_t *) &
 					    RTE_ETHER_GROUP_ADDR) != 0)) {
-			flood_from_uplink(lc, port, queue_id, m, domain);
+			flood_from_uplink(lc, port, m, domain);
 		} else {
 			keys[kept] = airlock_fdb_key(rte_pktmbuf_mtod(m, const void *), domain);
 			mbufs[kept++] = m;
@@ -169,12 +159,12 @@ check_from_vm(const struct vm *vm, struct rte_mbuf *m)
 }
 
 static void
-flood_from_vm(struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf *m)
+flood_from_vm(struct lcore *lc, struct vm *vm, struct rte_mbuf *m)
 {
 	const struct airlock_fdb_group *group;
 	struct airlock_drops *drops = &vm->blocks[lc->idx].tx_drops;
 
-	if (!storm_passes(&vm->storm[queue_id])) {
+	if (!policer_passes(policer_of(vm, LIMIT_STORM), 1)) {
 		drop(lc, drops, AIRLOCK_DROP_STORM, &m, 1);
 		return;
 	}
@@ -221,8 +211,9 @@ classify_from_vm(
 {
 	struct vm_block *block = &vm->blocks[lc->idx];
 	uint64_t keys[AIRLOCK_BURST], bytes = 0;
-	uint16_t vm_ids[AIRLOCK_BURST], kept = 0;
+	uint16_t vm_ids[AIRLOCK_BURST], kept = 0, nb_taken = n;
 
+	n = limit_rate(lc, vm, LIMIT_TX_RATE, mbufs, n, &bytes);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 		enum airlock_drop reason;
@@ -233,16 +224,16 @@ classify_from_vm(
 			drop(lc, &block->tx_drops, reason, &m, 1);
 		} else if (unlikely((*rte_pktmbuf_mtod(m, const uint8_t *) &
 					    RTE_ETHER_GROUP_ADDR) != 0)) {
-			flood_from_vm(lc, vm, queue_id, m);
+			flood_from_vm(lc, vm, m);
 		} else {
 			keys[kept] = airlock_fdb_key(rte_pktmbuf_mtod(m, const void *), vm->domain);
 			mbufs[kept++] = m;
 		}
 	}
-	airlock_flow_count(&vm->vnic->tx[queue_id].taken, n, bytes);
+	airlock_flow_count(&vm->vnic->tx[queue_id].taken, nb_taken, bytes);
 	if (kept > 0)
 		airlock_fdb_lookup_burst(lc->pipeline->fdb, keys, kept, vm_ids);
-	work_done(lc, AIRLOCK_WORK_CLASSIFY, n);
+	work_done(lc, AIRLOCK_WORK_CLASSIFY, nb_taken);
 	if (kept == 0)
 		return;
 	dispatch_from_vm(lc, vm, vm_ids, mbufs, kept);

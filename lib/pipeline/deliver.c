@@ -103,6 +103,7 @@ static void
 deliver_to_vm(struct lcore *lc, uint16_t vm_id, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct vm *vm = vm_get(lc->pipeline, vm_id);
+	uint64_t dropped_bytes;
 	uint32_t mask, local;
 
 	if (unlikely(vm == NULL)) {
@@ -114,6 +115,9 @@ deliver_to_vm(struct lcore *lc, uint16_t vm_id, struct rte_mbuf **mbufs, uint16_
 		drop(lc, &vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, mbufs, n);
 		return;
 	}
+	n = limit_rate(lc, vm, LIMIT_RX_RATE, mbufs, n, &dropped_bytes);
+	if (unlikely(n == 0))
+		return;
 	local = mask & vm->local_mask[lc->idx];
 	if (local != 0)
 		mask = local;

@@ -43,10 +43,12 @@ flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sour
 		if (vm->handoff_lcore[RTE_MAX(queue_id, 0)] != lc->idx)
 			continue;
 		airlock_count(&lc->handoff.parts, 1);
-		if (queue_id >= 0)
+		if (queue_id < 0)
+			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, 1);
+		else if (policer_passes(policer_of(vm, LIMIT_RX_RATE), m->pkt_len))
 			airlock_handoff_copy(&lc->handoff, &vm->to, queue_id, m);
 		else
-			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, 1);
+			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_RATE, 1);
 	}
 }
 

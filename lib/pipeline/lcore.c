@@ -33,7 +33,7 @@ poll_uplinks(struct lcore *lc, const struct plan *plan)
 			continue;
 		work_done(lc, AIRLOCK_WORK_RX, n);
 		airlock_count(&lc->bursts[n], 1);
-		classify_from_uplink(lc, rx->port, rx->queue_id, mbufs, n);
+		classify_from_uplink(lc, rx->port, mbufs, n);
 		total += n;
 	}
 	return total;

@@ -128,6 +128,7 @@ port_free(struct port *port)
 	if (port == NULL)
 		return;
 	airlock_uplink_destroy(port->uplink);
+	rte_free(port->storm);
 	rte_free(port->blocks);
 	rte_free(port);
 }
@@ -179,8 +180,9 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 		ret = -ENOMEM;
 		goto free_port;
 	}
-	for (uint16_t q = 0; q < conf->nb_queues && q < AIRLOCK_UPLINK_MAX_QUEUES; q++)
-		storm_init(&port->storm[q], conf->storm_pps, conf->nb_queues);
+	ret = port_limit(port, conf->storm_pps);
+	if (ret < 0)
+		goto free_port;
 	port->uplink = airlock_uplink_create(&uplink_conf);
 	if (port->uplink == NULL) {
 		ret = -rte_errno;

@@ -7,9 +7,9 @@
 
 /*
  * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c
- * (their windows), plan.c (who runs what), totals.c (statistics). Datapath files: lcore.c (the
- * loop), classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to
- * another lcore).
+ * (their windows), policer.c (their limits), plan.c (who runs what), totals.c (statistics).
+ * Datapath files: lcore.c (the loop), classify.c (whom for), deliver.c (to a VM), flood.c (to
+ * many), send.c (to an uplink, to another lcore), limit.c (within a limit).
  */
 
 #include <pthread.h>
@@ -17,7 +17,6 @@
 
 #include <rte_cycles.h>
 #include <rte_mbuf_dyn.h>
-#include <rte_meter.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
@@ -25,16 +24,18 @@
 #include <airlock_offload.h>
 
 #include "airlock_pipeline.h"
+#include "policer.h"
 
 #define NO_VM	 UINT16_MAX
 #define NO_LCORE UINT16_MAX
 
-/* Limit on flooded packets of one source queue. Control writes it once; its lcore uses it. */
-struct storm {
-	bool limited;
-	struct rte_meter_srtcm meter; /* a packet counts as one byte */
-	struct rte_meter_srtcm_profile profile;
-} __rte_cache_aligned;
+/* Which of a VM's policers. */
+enum limit {
+	LIMIT_RX_RATE, /* bytes for the VM */
+	LIMIT_TX_RATE, /* bytes from the VM */
+	LIMIT_STORM, /* flooded packets from the VM */
+	LIMIT_MAX,
+};
 
 /* An lcore's counters of one VM, beside those of the VM's rings. Writer: the lcore. */
 struct vm_block {
@@ -42,7 +43,7 @@ struct vm_block {
 	struct airlock_drops tx_drops;
 } __rte_cache_aligned;
 
-/* A VM. Control writes all fields before it publishes the VM, and none afterwards. */
+/* A VM. Control writes all fields before it publishes the VM, and only the limits afterwards. */
 struct vm {
 	uint16_t id;
 	uint16_t stamp; /* differs from that of the VM that had the id before */
@@ -62,7 +63,9 @@ struct vm {
 	uint16_t tx_lcore[AIRLOCK_VNIC_MAX_QUEUES];
 	uint32_t local_mask[AIRLOCK_PIPELINE_MAX_LCORES]; /* queues that an lcore hands off to */
 	struct vm_block *blocks; /* one an lcore */
-	struct storm storm[AIRLOCK_VNIC_MAX_QUEUES]; /* one a TX queue, used by its lcore */
+	_Atomic(struct policer *)
+		policers[LIMIT_MAX]; /* control publishes, lcores use; NULL: none */
+	struct airlock_limits limits; /* control only, under the pipeline's lock */
 };
 
 /* An lcore's counters of one uplink. Writer: the lcore. */
@@ -80,7 +83,7 @@ struct port {
 	struct airlock_uplink *uplink;
 	struct port_block *blocks; /* one an lcore */
 	uint16_t rx_lcore[AIRLOCK_UPLINK_MAX_QUEUES];
-	struct storm storm[AIRLOCK_UPLINK_MAX_QUEUES]; /* one an RX queue, used by its lcore */
+	struct policer *storm; /* of flooded packets from it; NULL: no limit */
 };
 
 struct plan_rx {
@@ -196,7 +199,11 @@ int plan_place(struct airlock_pipeline *pl);
 int plan_place_vm(struct airlock_pipeline *pl, struct vm *vm);
 int plan_publish(struct airlock_pipeline *pl);
 void plan_free(struct plan *plan);
-void storm_init(struct storm *storm, uint32_t pps, uint16_t nb_queues);
+
+/* policer.c */
+int port_limit(struct port *port, uint32_t storm_pps);
+int vm_limit(struct vm *vm, const struct airlock_limits *limits);
+void vm_limit_free(struct vm *vm);
 
 /* vm.c */
 void vm_event(struct airlock_vnic *vnic, bool up, void *arg);
@@ -217,8 +224,7 @@ void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 int lcore_main(void *arg);
 
 /* classify.c: each consumes all packets. */
-void classify_from_uplink(struct lcore *lc, struct port *port, uint16_t queue_id,
-	struct rte_mbuf **mbufs, uint16_t n);
+void classify_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf **mbufs, uint16_t n);
 void classify_from_vm(
 	struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
 
@@ -229,6 +235,10 @@ void deliver_from_inbox(struct lcore *lc, struct rte_mbuf **mbufs, uint16_t n);
 /* flood.c: consumes the packet. */
 void flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source);
 void flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t source_id);
+
+/* limit.c */
+uint16_t limit_rate(struct lcore *lc, struct vm *vm, enum limit limit, struct rte_mbuf **mbufs,
+	uint16_t n, uint64_t *dropped_bytes);
 
 /* send.c: each consumes all packets. */
 void send_to_uplink(
@@ -248,6 +258,14 @@ static inline struct vm *
 vm_get(struct airlock_pipeline *pl, uint16_t vm_id)
 {
 	return atomic_load_explicit(&pl->vms[vm_id], memory_order_acquire);
+}
+
+/* NULL: no limit. Valid until the lcore's next quiescent state. Pairs with the exchange in
+ * vm_limit(). */
+static inline struct policer *
+policer_of(const struct vm *vm, enum limit limit)
+{
+	return atomic_load_explicit(&vm->policers[limit], memory_order_acquire);
 }
 
 static inline struct rte_mempool *

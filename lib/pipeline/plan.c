@@ -237,17 +237,3 @@ plan_publish(struct airlock_pipeline *pl)
 		plan_free(plans[i]);
 	return 0;
 }
-
-void
-storm_init(struct storm *storm, uint32_t pps, uint16_t nb_queues)
-{
-	uint64_t rate = RTE_MAX(pps / nb_queues, 1u);
-	struct rte_meter_srtcm_params params = {
-		.cir = rate,
-		.cbs = RTE_MAX(rate / 10, (uint64_t)AIRLOCK_BURST),
-	};
-
-	storm->limited = pps != 0 &&
-		rte_meter_srtcm_profile_config(&storm->profile, &params) == 0 &&
-		rte_meter_srtcm_config(&storm->meter, &storm->profile) == 0;
-}

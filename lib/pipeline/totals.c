@@ -85,6 +85,7 @@ vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 	stats->vlan_id = vm->vlan_id;
 	stats->uplink_id = vm->uplink_id;
 	stats->nb_queues = vnic->nb_queues;
+	stats->limits = vm->limits;
 	stats->up = airlock_vnic_is_up(vnic);
 	stats->features = airlock_vnic_features(vnic);
 	stats->nb_connects = airlock_count_get(&vnic->nb_connects);

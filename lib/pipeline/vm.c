@@ -74,6 +74,7 @@ vm_free(struct vm *vm)
 	vm_window_destroy(vm);
 	airlock_vnic_destroy(vm->vnic);
 	pthread_mutex_destroy(&vm->window_lock);
+	vm_limit_free(vm);
 	rte_free(vm->blocks);
 	rte_free(vm);
 }
@@ -121,11 +122,9 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 	vm->antispoof = conf->antispoof;
 	vm->mac = conf->mac;
 	vm->mac_word = airlock_fdb_key_mac(&conf->mac, 0);
-	for (uint16_t q = 0; q < conf->nb_queues; q++)
-		storm_init(&vm->storm[q], conf->storm_pps, conf->nb_queues);
 	vm->blocks =
 		rte_zmalloc("airlock_vm", pl->nb_lcores * sizeof(*vm->blocks), RTE_CACHE_LINE_SIZE);
-	if (vm->blocks == NULL)
+	if (vm->blocks == NULL || vm_limit(vm, &conf->limits) < 0)
 		goto free_vm;
 	vnic_conf.arg = vm;
 	fill_window_conf(&vnic_conf, pl, conf);

@@ -28,6 +28,7 @@ enum airlock_drop {
 	AIRLOCK_DROP_SPOOFED, /**< from a VM: the source MAC is not the VM's */
 	AIRLOCK_DROP_VLAN, /**< from a VM: carries a VLAN tag of its own */
 	AIRLOCK_DROP_STORM, /**< broadcast or multicast above the source's limit */
+	AIRLOCK_DROP_RATE, /**< above the rate limit of the VM that it is for, or from */
 	AIRLOCK_DROP_BAD_OFFLOAD, /**< from a VM: offload request that does not fit the packet */
 	AIRLOCK_DROP_NO_PAGE, /**< the pool had no page for a copy or a segment */
 	AIRLOCK_DROP_LCORE_FULL, /**< the ring to the lcore that owns the destination was full */

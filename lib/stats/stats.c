@@ -21,6 +21,7 @@ static const char *const drop_names[] = {
 	[AIRLOCK_DROP_SPOOFED] = "spoofed",
 	[AIRLOCK_DROP_VLAN] = "vlan",
 	[AIRLOCK_DROP_STORM] = "storm",
+	[AIRLOCK_DROP_RATE] = "rate",
 	[AIRLOCK_DROP_BAD_OFFLOAD] = "bad_offload",
 	[AIRLOCK_DROP_NO_PAGE] = "no_page",
 	[AIRLOCK_DROP_LCORE_FULL] = "lcore_full",

@@ -47,7 +47,7 @@ struct loop_vm_conf {
 	uint16_t mtu; /**< of the guest; default that of the loop */
 	bool same_mac; /**< that of VM 0 */
 	bool spoofs; /**< antispoof off */
-	uint32_t storm_pps;
+	struct airlock_limits limits;
 	bool client; /**< airlock connects; the guest listens */
 	bool packed;
 	bool no_mergeable;

@@ -43,7 +43,7 @@ loop_add_vm(unsigned int idx)
 		.deliver = vm->conf.deliver,
 		.window = window,
 		.quota_pages = vm->conf.quota_pages,
-		.storm_pps = vm->conf.storm_pps,
+		.limits = vm->conf.limits,
 	};
 
 	snprintf(window, sizeof(window), "%s.window", vm->path);

@@ -50,6 +50,8 @@ test_defaults_are_those_of_the_help_text(void)
 	TEST_ASSERT_EQUAL(vm->uplink_id, 0, "uplink");
 	TEST_ASSERT(vm->antispoof, "antispoof");
 	TEST_ASSERT_EQUAL(vm->storm_pps, 10000, "storm");
+	TEST_ASSERT_EQUAL(vm->rx_bps, 0, "rx-rate");
+	TEST_ASSERT_EQUAL(vm->tx_bps, 0, "tx-rate");
 	TEST_ASSERT_EQUAL(vm->deliver, AIRLOCK_DELIVER_COPY, "deliver");
 	TEST_ASSERT_EQUAL(vm->quota_pages, 0, "quota");
 	TEST_ASSERT_EQUAL(vm->stray, AIRLOCK_STRAY_STALL, "stray");
@@ -99,6 +101,43 @@ test_flags_set_every_value(void)
 	TEST_ASSERT_EQUAL(vm->uplink_id, 1, "index of the uplink, not its port");
 	TEST_ASSERT(!vm->antispoof, "antispoof");
 	TEST_ASSERT_EQUAL(vm->storm_pps, 1000000000, "storm");
+	return TEST_SUCCESS;
+}
+
+static int
+test_rates_are_set(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t bps;
+	} rates[] = {
+		{"0", 0},
+		{"0G", 0},
+		{"8000", 8000},
+		{"8K", 8000},
+		{"100M", 100000000},
+		{"1G", 1000000000},
+		{"1T", 1000000000000},
+		{"1000000000000", 1000000000000},
+	};
+	struct airlock_limits limits;
+	char text[128];
+
+	for (unsigned int i = 0; i < RTE_DIM(rates); i++) {
+		snprintf(text, sizeof(text), WEB ",tx-rate=%s", rates[i].text);
+		verdict = PARSE(false, "--vm", text);
+		TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+		TEST_ASSERT_EQUAL(config.vms[0].tx_bps, rates[i].bps, "%s", rates[i].text);
+	}
+	verdict = parse_file(VM_WEB "rx-rate = 2G\nrx-burst = 100K\ntx-rate = 10M\n"
+				    "tx-burst = 1G\nstorm = 3\n");
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	limits = airlock_config_limits(&config.vms[0]);
+	TEST_ASSERT_EQUAL(limits.rx_bps, 2000000000, "rx-rate");
+	TEST_ASSERT_EQUAL(limits.rx_burst_bytes, 100000, "rx-burst");
+	TEST_ASSERT_EQUAL(limits.tx_bps, 10000000, "tx-rate");
+	TEST_ASSERT_EQUAL(limits.tx_burst_bytes, 1000000000, "tx-burst");
+	TEST_ASSERT_EQUAL(limits.storm_pps, 3, "storm");
 	return TEST_SUCCESS;
 }
 
@@ -305,6 +344,7 @@ static const struct unit_test_suite config_suite = {
 		{
 			CONFIG_CASE(test_defaults_are_those_of_the_help_text),
 			CONFIG_CASE(test_flags_set_every_value),
+			CONFIG_CASE(test_rates_are_set),
 			CONFIG_CASE(test_windows_are_set),
 			CONFIG_CASE(test_file_sets_every_value),
 			CONFIG_CASE(test_flags_win_over_file_key_by_key),

@@ -174,7 +174,7 @@ test_storm_from_wire_is_limited(void)
 static int
 test_storm_from_vm_is_limited(void)
 {
-	struct loop_conf conf = {.nb_vms = 3, .vms = {{.storm_pps = 1}, {0}, {0}}};
+	struct loop_conf conf = {.nb_vms = 3, .vms = {{.limits.storm_pps = 1}, {0}, {0}}};
 	struct loop_packet packet = {.dst = BROADCAST};
 	uint64_t dropped;
 
