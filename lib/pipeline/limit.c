@@ -3,9 +3,9 @@
  */
 
 /*
- * Rate limits of VMs, a burst at a time: for a VM when it is known whose the packets are, and before
- * they go to the lcore that owns its ring; from a VM as they are taken out, before anything else is
- * looked at. What is over the limit is dropped; the rest closes up, in order.
+ * Rate limits of VMs, a burst at a time: for a VM when it is known whose the packets are, and
+ * before they go to the lcore that owns its ring; from a VM as they are taken out, before anything
+ * else is looked at. What is over the limit is dropped; the rest closes up, in order.
  *
  * Thread rule: any lcore of the pipeline.
  */

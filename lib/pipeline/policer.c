@@ -3,9 +3,9 @@
  */
 
 /*
- * Policers are made here, and given to VMs and uplinks: the control side of policer.h. A VM's limits
- * may change while lcores draw from them: another policer takes the place of the old one, which is
- * freed after a quiescent state.
+ * Policers are made here, and given to VMs and uplinks: the control side of policer.h. A VM's
+ * limits may change while lcores draw from them: another policer takes the place of the old one,
+ * which is freed after a quiescent state.
  *
  * Thread rule: control threads; the setter under the pipeline's lock.
  */
