@@ -66,7 +66,7 @@ struct airlock_config_vm {
 struct airlock_config_uplink {
 	uint16_t port_id; /**< ethdev port */
 	uint16_t nb_queues; /**< RX queues, 1 to AIRLOCK_MAX_QUEUES; default 1 */
-	uint16_t mtu; /**< bytes, 68 to 9000; default 1500 */
+	uint16_t mtu; /**< bytes, 68 to 65381; default 1500 */
 	/** RX and TX descriptors per queue, 64 to 4096; default 1024, with a window 256. */
 	uint16_t nb_desc;
 	uint32_t storm_pps; /**< flooded packets a second taken from it, 0: any; default 10000 */

@@ -182,7 +182,7 @@ const struct config_key config_keys[] = {
 			UPLINK_FIELD(mtu),
 			.type = CONFIG_NUMBER,
 			.min = 68,
-			.max = 9000,
+			.max = 65381,
 			.arg = "N",
 			.initial = "1500",
 			.help = "MTU in bytes",

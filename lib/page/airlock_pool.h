@@ -10,8 +10,9 @@
  * The pool: one shared-memory file whose pages hold all packets, as mempools of mbufs.
  *
  * Packet data lies alone in its frame, at RTE_PKTMBUF_HEADROOM (128) from the frame's start; the
- * mbuf headers lie elsewhere, in the EAL's memory. The file is mapped once, with IOVA = VA, and
- * once mapped for each card. It is locked (flock) for as long as the pool lives.
+ * mbuf headers lie elsewhere, in the EAL's memory. A buffer's length has 16 bits, so of a frame of
+ * 64 KiB an mbuf has all but the last byte. The file is mapped once, with IOVA = VA, and once more
+ * for each card. It is locked (flock) for as long as the pool lives.
  *
  * The frames are cut into partitions, each a mempool of its own: a VM can be given a packet in its
  * page only while it has that page posted, so a queue has to receive into pages that fit into the
@@ -31,7 +32,7 @@ struct rte_device;
 #define AIRLOCK_POOL_MIN_PAGES 1024
 #define AIRLOCK_POOL_MAX_PAGES (16 * 1024 * 1024)
 /** Pages of a frame: at most. */
-#define AIRLOCK_POOL_MAX_FRAME_PAGES 8
+#define AIRLOCK_POOL_MAX_FRAME_PAGES 16
 /** Partitions: at most. */
 #define AIRLOCK_POOL_MAX_PARTITIONS 64
 
@@ -42,7 +43,7 @@ struct airlock_pool_conf {
 			       several partitions, 25 with that */
 	const char *path; /**< of the file; made if it is not there */
 	uint32_t nb_pages; /**< a multiple of frame_pages */
-	uint32_t frame_pages; /**< 1, 2, 4 or 8 */
+	uint32_t frame_pages; /**< 1, 2, 4, 8 or 16 */
 	int socket_id; /**< NUMA node that the pages shall lie on, or SOCKET_ID_ANY */
 	uint32_t nb_partitions; /**< 1 to AIRLOCK_POOL_MAX_PARTITIONS; 0 is 1. Where there are
 				     several, each is 64 frames or a multiple; the last one has the

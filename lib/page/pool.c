@@ -30,6 +30,8 @@
 #include "pool_file.h"
 
 #define POOL_OPS "airlock_page"
+/* Between buffers that the mbuf library makes: the largest power of two in 16 bits. */
+#define POOL_MAX_STRIDE (32 * 1024)
 
 /* Counts that are taken until they agree. */
 #define VERIFY_TRIES	50
@@ -105,6 +107,30 @@ partitions_init(struct airlock_page_partition *partitions, const struct airlock_
 	return 0;
 }
 
+/* For each mbuf, in their order: a frame is longer than an mbuf's buffer may be told to be. */
+static void
+give_long_frame(struct rte_mempool *mempool, void *arg, void *obj, unsigned int idx)
+{
+	const struct rte_pktmbuf_extmem *extmem = arg;
+	size_t offset = (size_t)idx * AIRLOCK_POOL_MAX_FRAME_PAGES * AIRLOCK_PAGE_SIZE;
+	struct rte_mbuf *m = obj;
+
+	RTE_SET_USED(mempool);
+	m->buf_addr = RTE_PTR_ADD(extmem->buf_ptr, offset);
+	rte_mbuf_iova_set(m, extmem->buf_iova + offset);
+	m->buf_len = UINT16_MAX;
+}
+
+/* rte_pktmbuf_pool_create_extbuf() has 16 bits for the distance of two buffers. */
+static void
+give_long_frames(struct rte_mempool *mempool, struct rte_pktmbuf_extmem *extmem)
+{
+	struct rte_pktmbuf_pool_private *private = rte_mempool_get_priv(mempool);
+
+	rte_mempool_obj_iter(mempool, give_long_frame, extmem);
+	private->mbuf_data_room_size = UINT16_MAX;
+}
+
 static struct rte_mempool *
 mempool_create(const struct airlock_pool *pool, const struct airlock_page_partition *partition,
 	int socket_id)
@@ -115,7 +141,7 @@ mempool_create(const struct airlock_pool *pool, const struct airlock_page_partit
 		.buf_ptr = base,
 		.buf_iova = (uintptr_t)base,
 		.buf_len = partition->nb_frames * frame_bytes,
-		.elt_size = frame_bytes,
+		.elt_size = RTE_MIN(frame_bytes, (size_t)POOL_MAX_STRIDE),
 	};
 	struct rte_mempool *mempool;
 	int err;
@@ -123,12 +149,14 @@ mempool_create(const struct airlock_pool *pool, const struct airlock_page_partit
 	/* The mbuf library takes the driver's name from here, and from nowhere else. */
 	if (rte_mbuf_set_user_mempool_ops(POOL_OPS) < 0)
 		return NULL;
-	mempool = rte_pktmbuf_pool_create_extbuf(
-		partition->name, partition->nb_frames, 0, 0, frame_bytes, socket_id, &extmem, 1);
+	mempool = rte_pktmbuf_pool_create_extbuf(partition->name, partition->nb_frames, 0, 0,
+		extmem.elt_size, socket_id, &extmem, 1);
 	err = rte_errno; /* which the next lines change */
 	rte_mbuf_set_user_mempool_ops(rte_mbuf_platform_mempool_ops() != NULL
 			? rte_mbuf_platform_mempool_ops()
 			: RTE_MBUF_DEFAULT_MEMPOOL_OPS);
+	if (mempool != NULL && frame_bytes > POOL_MAX_STRIDE)
+		give_long_frames(mempool, &extmem);
 	rte_errno = err;
 	return mempool;
 }

@@ -24,9 +24,10 @@
 
 #define AIRLOCK_UPLINK_MAX_QUEUES 16
 #define AIRLOCK_UPLINK_MIN_MTU	  68
-#define AIRLOCK_UPLINK_MAX_MTU	  9000
 /** Bytes on the wire that an MTU does not count and a frame must hold: header and two tags. */
 #define AIRLOCK_UPLINK_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * 4 + RTE_ETHER_CRC_LEN)
+/** What fits a frame of 64 KiB: 65381. */
+#define AIRLOCK_UPLINK_MAX_MTU (UINT16_MAX - RTE_PKTMBUF_HEADROOM - AIRLOCK_UPLINK_OVERHEAD)
 
 enum airlock_uplink_state {
 	AIRLOCK_UPLINK_DOWN, /**< no link */
@@ -68,7 +69,7 @@ struct airlock_uplink_hw_stats {
 	uint64_t tx_error; /**< packets it failed to send */
 };
 
-/** Pages that a frame needs for an MTU: 1, 2 or 4. */
+/** Pages that a frame needs for an MTU: a power of two, up to 16. */
 uint32_t airlock_uplink_frame_pages(uint16_t mtu);
 
 /** Largest MTU that a port can be given, bytes. @param info  the port's */

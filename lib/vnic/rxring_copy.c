@@ -187,7 +187,7 @@ airlock_rxring_copy_to_frame(struct airlock_rxring *ring, struct rte_mbuf *m, ui
 {
 	uint8_t *to = (uint8_t *)airlock_page_addr(ring->pages, frame) + RTE_PKTMBUF_HEADROOM;
 
-	if (m->pkt_len > ring->frame_mask + 1 - RTE_PKTMBUF_HEADROOM)
+	if (m->pkt_len > ring->frame_room - RTE_PKTMBUF_HEADROOM)
 		return -EMSGSIZE;
 	/* The header first: it may still write to the packet. */
 	airlock_rxring_put_frame(ring, m, frame);

@@ -64,6 +64,7 @@ struct airlock_rxring {
 	uint16_t hdr_bytes;
 	uint16_t private_mask; /* of *private*, a power of two - 1 */
 	uint64_t frame_mask; /* offset of an address in its frame */
+	uint32_t frame_room; /* bytes of a frame that an mbuf can have */
 	struct airlock_rxring_record *record; /* NULL: none is kept */
 	uint32_t record_first; /* frame that *given* of the record begins with */
 	uint32_t record_frames;
@@ -216,7 +217,7 @@ rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, u
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_OFFSET);
 		return false;
 	}
-	if (unlikely(desc->len < ring->frame_mask + 1 - AIRLOCK_RXRING_FRAME_OFFSET)) {
+	if (unlikely(desc->len < ring->frame_room - AIRLOCK_RXRING_FRAME_OFFSET)) {
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_SHORT);
 		return false;
 	}

@@ -33,6 +33,9 @@
 #define AIRLOCK_WINDOW_MAX_RUNS 1024
 /** Partitions of a pool at most. */
 #define AIRLOCK_WINDOW_MAX_PARTITIONS 64
+/** log2 of a frame's bytes: a page of 4 KiB at least, 64 KiB at most. */
+#define AIRLOCK_WINDOW_MIN_FRAME_SHIFT 12
+#define AIRLOCK_WINDOW_MAX_FRAME_SHIFT 16
 /** Bytes of REFUSED's text, with its terminating zero. */
 #define AIRLOCK_WINDOW_TEXT_MAX 200
 
@@ -64,7 +67,7 @@ struct airlock_window_partition {
 /** The pool, as its users see it. */
 struct airlock_window_layout {
 	uint64_t pool_bytes; /**< size of the file */
-	uint32_t frame_shift; /**< log2 of a frame's bytes, 12 to 15 */
+	uint32_t frame_shift; /**< log2 of a frame's bytes */
 	uint32_t nb_partitions; /**< 1 to AIRLOCK_WINDOW_MAX_PARTITIONS; queue q posts frames of
 				     partition q */
 	struct airlock_window_partition partitions[AIRLOCK_WINDOW_MAX_PARTITIONS];

@@ -29,10 +29,8 @@
 
 #include "window_priv.h"
 
-#define POOL_NAME      "pool"
-#define POOL_PATH_MAX  4096
-#define MIN_PAGE_SHIFT 12
-#define MAX_PAGE_SHIFT 15
+#define POOL_NAME     "pool"
+#define POOL_PATH_MAX 4096
 
 RTE_LOG_REGISTER(window_logtype, airlock.window, INFO);
 
@@ -42,9 +40,9 @@ window_layout_ok(const struct airlock_window_layout *layout, uint64_t bytes)
 {
 	uint64_t nb_frames;
 
-	if (layout->pool_bytes != bytes || layout->frame_shift < MIN_PAGE_SHIFT ||
-		layout->frame_shift > MAX_PAGE_SHIFT || layout->nb_partitions == 0 ||
-		layout->nb_partitions > AIRLOCK_WINDOW_MAX_PARTITIONS)
+	if (layout->pool_bytes != bytes || layout->frame_shift < AIRLOCK_WINDOW_MIN_FRAME_SHIFT ||
+		layout->frame_shift > AIRLOCK_WINDOW_MAX_FRAME_SHIFT ||
+		layout->nb_partitions == 0 || layout->nb_partitions > AIRLOCK_WINDOW_MAX_PARTITIONS)
 		goto bad;
 	nb_frames = bytes >> layout->frame_shift;
 	for (uint32_t i = 0; i < layout->nb_partitions; i++) {

@@ -139,8 +139,8 @@ layout_is_sound(const struct airlock_window_layout *layout)
 {
 	uint64_t nb_frames;
 
-	if (layout->frame_shift < WINDOW_PAGE_SHIFT || layout->frame_shift > 15 ||
-		layout->pool_bytes == 0 ||
+	if (layout->frame_shift < AIRLOCK_WINDOW_MIN_FRAME_SHIFT ||
+		layout->frame_shift > AIRLOCK_WINDOW_MAX_FRAME_SHIFT || layout->pool_bytes == 0 ||
 		(layout->pool_bytes & ((1ULL << layout->frame_shift) - 1)) != 0 ||
 		layout->pool_bytes >> WINDOW_PAGE_SHIFT > UINT32_MAX ||
 		layout->nb_partitions == 0 || layout->nb_partitions > AIRLOCK_WINDOW_MAX_PARTITIONS)

@@ -226,7 +226,7 @@ airlock_window_rx_pool_create(
 		rte_errno = ENOMEM;
 		return NULL;
 	}
-	mp = create_mempool(conf, pool, window_frame_bytes(window));
+	mp = create_mempool(conf, pool, window_frame_room(window));
 	if (mp == NULL)
 		return NULL;
 	rte_mempool_obj_iter(mp, init_mbuf,

@@ -103,6 +103,13 @@ window_frame_bytes(const struct airlock_window *window)
 	return (size_t)1 << window->layout.frame_shift;
 }
 
+/** What an mbuf can have of it: lengths are of 16 bits. */
+static inline uint16_t
+window_frame_room(const struct airlock_window *window)
+{
+	return RTE_MIN(window_frame_bytes(window), (size_t)UINT16_MAX);
+}
+
 extern int window_logtype;
 
 #define WINDOW_LOG(level, ...) rte_log(RTE_LOG_##level, window_logtype, "window: " __VA_ARGS__)

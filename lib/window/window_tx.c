@@ -148,7 +148,7 @@ airlock_window_tx_create(struct airlock_window *window, uint16_t port_id, uint16
 	snprintf(name, sizeof(name), "airlock_tx_%u_%u", port_id, queue_id);
 	nb_copies = nb_desc + SPARE + rte_lcore_count() * (CACHE_SIZE + CACHE_SIZE / 2);
 	tx->copies = rte_pktmbuf_pool_create(name, nb_copies, CACHE_SIZE, 0,
-		RTE_PKTMBUF_HEADROOM + window_frame_bytes(window), socket_id);
+		RTE_MIN(RTE_PKTMBUF_HEADROOM + window_frame_room(window), UINT16_MAX), socket_id);
 	if (tx->copies == NULL) {
 		WINDOW_LOG(ERR, "port %u, TX queue %u: no %u mbufs for copies: %s\n", port_id,
 			queue_id, nb_copies, rte_strerror(rte_errno));

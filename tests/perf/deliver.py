@@ -19,6 +19,7 @@ import time
 import bench
 from bench import FCS_BYTES, GUEST_CPU, PAGE_BYTES, TRAIN_PACKETS, WAIT_S
 
+MAX_MTU = 65381
 # What airlockd is told for each way.
 WAYS = {
     "copy": ("copy", "always"),
@@ -169,7 +170,7 @@ def train_of(case):
 
 
 def mtu_of(size):
-    return max(1500, min(9000, bench.data_bytes(size) - 14))
+    return max(1500, min(MAX_MTU, bench.data_bytes(size) - 14))
 
 
 def frame_bytes_of(size):

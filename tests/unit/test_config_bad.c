@@ -71,7 +71,7 @@ static const struct bad_flags bad_flags[] = {
 	{{"--uplink", "port=0,queues=0"}, "--uplink", "queues '0', expected a number from 1 to 16"},
 	{{"--uplink", "port=0,queues=17"}, "--uplink", "queues '17'"},
 	{{"--uplink", "port=0,mtu=67"}, "--uplink", "mtu '67'"},
-	{{"--uplink", "port=0,mtu=9001"}, "--uplink", "mtu '9001'"},
+	{{"--uplink", "port=0,mtu=65382"}, "--uplink", "mtu '65382'"},
 	{{"--uplink", "port=0,mtu=67036"}, "--uplink", "mtu '67036'"}, /* 1500 in 16 bits */
 	{{"--uplink", "port=0,desc=63"}, "--uplink", "desc '63'"},
 	{{"--uplink", "port=0,desc=4097"}, "--uplink", "desc '4097'"},

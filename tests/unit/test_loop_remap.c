@@ -72,6 +72,19 @@ test_jumbo_packets_arrive_in_frames_of_four_pages(void)
 }
 
 static int
+test_packets_of_65000_bytes_arrive_in_frames_of_64_kib(void)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		TEST_ASSERT_SUCCESS(remap_open(&(struct loop_conf){REMAP_LOOP, .mtu = 65000,
+					    .nb_vms = 1, .vms = {variants[i]}}),
+			"open");
+		TEST_ASSERT_SUCCESS(exchange(65000), "variant %u", i);
+		loop_close();
+	}
+	return TEST_SUCCESS;
+}
+
+static int
 test_length_decides(void)
 {
 	struct loop_conf conf = {
@@ -226,6 +239,7 @@ static const struct unit_test_suite remap_suite = {
 		{
 			CASE(test_packets_arrive_in_their_frames),
 			CASE(test_jumbo_packets_arrive_in_frames_of_four_pages),
+			CASE(test_packets_of_65000_bytes_arrive_in_frames_of_64_kib),
 			CASE(test_length_decides),
 			CASE(test_packets_of_other_vms_and_floods),
 			CASE(test_nothing_of_another_vm_can_be_read),

@@ -16,12 +16,24 @@
 #define EXTENT	 AIRLOCK_PAGE_EXTENT
 
 static int
-setup_jumbo(void)
+setup_frames(uint32_t frame_pages)
 {
 	struct airlock_pool_conf conf = fixture_conf();
 
-	conf.frame_pages = 4;
+	conf.frame_pages = frame_pages;
 	return fixture_open(&conf);
+}
+
+static int
+setup_jumbo(void)
+{
+	return setup_frames(4);
+}
+
+static int
+setup_largest(void)
+{
+	return setup_frames(AIRLOCK_POOL_MAX_FRAME_PAGES);
 }
 
 /* All frames, into an array for free(), by one thread that finds the lcores' caches empty. */
@@ -50,7 +62,8 @@ check_places(struct rte_mbuf *const *m, uint32_t n, uint32_t frame_bytes)
 		TEST_ASSERT_EQUAL((uintptr_t)m[i]->buf_addr % frame_bytes, 0, "alignment");
 		TEST_ASSERT_EQUAL(rte_pktmbuf_mtod(m[i], uintptr_t),
 			(uintptr_t)m[i]->buf_addr + RTE_PKTMBUF_HEADROOM, "data behind headroom");
-		TEST_ASSERT_EQUAL(m[i]->buf_len, frame_bytes, "a buffer is a frame");
+		TEST_ASSERT_EQUAL(m[i]->buf_len, RTE_MIN(frame_bytes, (uint32_t)UINT16_MAX),
+			"a buffer is a frame");
 		TEST_ASSERT_EQUAL(rte_mbuf_iova_get(m[i]), (uintptr_t)m[i]->buf_addr, "IOVA is VA");
 		TEST_ASSERT(RTE_MBUF_HAS_PINNED_EXTBUF(m[i]), "pinned");
 		frame = fixture_frame(m[i]);
@@ -110,6 +123,14 @@ test_frames_of_four_pages_keep_to_themselves(void)
 	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 4, 0, 4), "a frame is four pages");
 	rte_pktmbuf_free(m);
 	return drain_and_refill(4);
+}
+
+static int
+test_frames_of_64_kib_keep_to_themselves(void)
+{
+	TEST_ASSERT_EQUAL(rte_pktmbuf_data_room_size(fixture.mempool), UINT16_MAX,
+		"as much as an mbuf can have");
+	return drain_and_refill(AIRLOCK_POOL_MAX_FRAME_PAGES);
 }
 
 static int
@@ -358,6 +379,8 @@ static const struct unit_test_suite mempool_suite = {
 			CASE(test_empty_pool_gives_none_and_fills_again),
 			TEST_CASE_ST(setup_jumbo, fixture_teardown,
 				test_frames_of_four_pages_keep_to_themselves),
+			TEST_CASE_ST(setup_largest, fixture_teardown,
+				test_frames_of_64_kib_keep_to_themselves),
 			CASE(test_burst_is_a_run_of_neighbours),
 			CASE(test_burst_larger_than_an_extent_is_a_run_per_extent),
 			CASE(test_bursts_that_come_back_at_once_stay_in_two_extents),

@@ -114,7 +114,7 @@ test_values_out_of_range_are_refused(void)
 		{UINT32_MAX, 1},
 		{NB_PAGES, 0},
 		{NB_PAGES, 3},
-		{NB_PAGES, 16},
+		{NB_PAGES, 32},
 		{NB_PAGES + 2, 4},
 	};
 	struct airlock_pool_conf conf = fixture_conf();

@@ -334,7 +334,7 @@ test_layouts_that_make_no_sense_are_refused(void)
 	TEST_ASSERT(!window_layout_ok(&good, bytes * 2), "other size");
 	bad.frame_shift = 11;
 	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of 2 KiB");
-	bad.frame_shift = 16;
+	bad.frame_shift = 17;
 	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of 64 KiB");
 	bad = good;
 	bad.nb_partitions = 0;
