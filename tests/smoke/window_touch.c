@@ -13,7 +13,8 @@
  * make_checked.py for VM 1, alone in its page. scan: it reads pages FIRST to LAST, again and again.
  * Packets for other VMs have bytes with the highest bit set, those for this VM have none
  * (make_bytes.py): each such byte is foreign. Every second a line of JSON says how many pages were
- * read, how many of them were different ones, and how many held a foreign byte.
+ * read, how many of them were different ones, how many held a foreign byte, and how many pages a
+ * thread has begun to read, once or more. At the end come the pages that none has begun.
  *
  * A page that is dark stalls the whole CPU, and no signal helps: so each thread has a CPU of its
  * own, and CPU 0 is for the main thread, which touches nothing. The kernel may soon wait for such a
@@ -50,11 +51,14 @@ struct range {
 };
 
 static const uint8_t *window;
-static _Atomic bool *was_read; /* nb_pages; written by the scanning threads */
+/* nb_pages each; written by the scanning threads */
+static _Atomic bool *was_begun;
+static _Atomic bool *was_read;
 static uint32_t nb_pages;
 static pthread_barrier_t all_there;
 /* Written by the scanning threads, read by the main one; relaxed. */
 static _Atomic uint64_t nb_read;
+static _Atomic uint64_t nb_pages_begun;
 static _Atomic uint64_t nb_pages_read;
 static _Atomic uint64_t nb_foreign;
 
@@ -78,8 +82,9 @@ map_window(const char *path)
 		return false;
 	window = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	nb_pages = st.st_size / PAGE;
+	was_begun = calloc(nb_pages, sizeof(*was_begun));
 	was_read = calloc(nb_pages, sizeof(*was_read));
-	return window != MAP_FAILED && was_read != NULL;
+	return window != MAP_FAILED && was_begun != NULL && was_read != NULL;
 }
 
 static uint32_t
@@ -176,6 +181,21 @@ has_foreign(uint32_t page)
 	return (bits & HIGH_BITS) != 0;
 }
 
+static void
+scan_page(uint32_t page)
+{
+	bool foreign;
+
+	if (!atomic_exchange_explicit(&was_begun[page], true, memory_order_relaxed))
+		atomic_fetch_add_explicit(&nb_pages_begun, 1, memory_order_relaxed);
+	foreign = has_foreign(page);
+	atomic_fetch_add_explicit(&nb_read, 1, memory_order_relaxed);
+	if (!atomic_exchange_explicit(&was_read[page], true, memory_order_relaxed))
+		atomic_fetch_add_explicit(&nb_pages_read, 1, memory_order_relaxed);
+	if (foreign)
+		atomic_fetch_add_explicit(&nb_foreign, 1, memory_order_relaxed);
+}
+
 static void *
 scan(void *arg)
 {
@@ -184,15 +204,8 @@ scan(void *arg)
 	run_on(range->cpu);
 	pthread_barrier_wait(&all_there);
 	for (;;) {
-		for (uint32_t page = range->first; page <= range->last; page++) {
-			bool foreign = has_foreign(page);
-
-			atomic_fetch_add_explicit(&nb_read, 1, memory_order_relaxed);
-			if (!atomic_exchange_explicit(&was_read[page], true, memory_order_relaxed))
-				atomic_fetch_add_explicit(&nb_pages_read, 1, memory_order_relaxed);
-			if (foreign)
-				atomic_fetch_add_explicit(&nb_foreign, 1, memory_order_relaxed);
-		}
+		for (uint32_t page = range->first; page <= range->last; page++)
+			scan_page(page);
 	}
 	return NULL;
 }
@@ -215,10 +228,25 @@ report(uint32_t seconds)
 		printf("touch: {\"read\": %" PRIu64 ", \"pages\": %" PRIu64,
 			atomic_load_explicit(&nb_read, memory_order_relaxed),
 			atomic_load_explicit(&nb_pages_read, memory_order_relaxed));
-		printf(", \"foreign\": %" PRIu64 "}\n",
+		printf(", \"begun\": %" PRIu64 ", \"foreign\": %" PRIu64 "}\n",
+			atomic_load_explicit(&nb_pages_begun, memory_order_relaxed),
 			atomic_load_explicit(&nb_foreign, memory_order_relaxed));
 		fflush(stdout);
 	}
+}
+
+static void
+report_rest(const struct range *ranges, int nb)
+{
+	printf("touch: not begun:");
+	for (int i = 0; i < nb; i++) {
+		for (uint32_t page = ranges[i].first; page <= ranges[i].last; page++) {
+			if (!atomic_load_explicit(&was_begun[page], memory_order_relaxed))
+				printf(" %" PRIu32, page);
+		}
+	}
+	printf("\n");
+	fflush(stdout);
 }
 
 int
@@ -240,9 +268,11 @@ main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (run == scan)
+	if (run == scan) {
 		report(strtoul(argv[3], NULL, 10));
-	else
+		report_rest(ranges, argc - 4);
+	} else {
 		sleep(strtoul(argv[3], NULL, 10));
+	}
 	return atomic_load_explicit(&nb_foreign, memory_order_relaxed) != 0;
 }
