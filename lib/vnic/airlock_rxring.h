@@ -51,6 +51,7 @@ enum airlock_rxring_refusal {
 	AIRLOCK_RXRING_SHORT, /**< a frame's buffer that ends before the frame does; a private one
 				    too short for a header and a minimal packet */
 	AIRLOCK_RXRING_ADDRESS, /**< private, but not in the guest's memory as a whole */
+	AIRLOCK_RXRING_NO_WINDOW, /**< the same, and no window is there: may be a frame too early */
 	AIRLOCK_RXRING_REFUSALS,
 };
 

@@ -42,6 +42,7 @@ static const char *const refusal_names[] = {
 	[AIRLOCK_RXRING_TWICE] = "twice",
 	[AIRLOCK_RXRING_SHORT] = "short",
 	[AIRLOCK_RXRING_ADDRESS] = "address",
+	[AIRLOCK_RXRING_NO_WINDOW] = "no_window",
 };
 static_assert(RTE_DIM(refusal_names) == AIRLOCK_RXRING_REFUSALS, "every refusal has a name");
 

@@ -265,7 +265,9 @@ rxring_take_private(struct airlock_rxring *ring, const struct rxring_desc *desc)
 		return;
 	}
 	if (unlikely(!rxring_is_guest_memory(ring, desc, &host))) {
-		rxring_refuse(ring, desc, AIRLOCK_RXRING_ADDRESS);
+		rxring_refuse(ring, desc,
+			ring->window.bytes != 0 ? AIRLOCK_RXRING_ADDRESS
+						: AIRLOCK_RXRING_NO_WINDOW);
 		return;
 	}
 	rxring_keep_private(ring,

@@ -100,6 +100,14 @@ some() {
     done
 }
 
+# refused VM: what it should not have posted, by reason. A guest that is there before its window posts
+# frames that airlockd cannot know yet, and gets them back.
+refused() {
+    ask "$AIRLOCKD_PREFIX" "/airlock/vm,$1 window refused" | /usr/bin/python3 -c '
+import json, sys
+print({k: v for k, v in json.load(sys.stdin).items() if k != "no_window"} or "")'
+}
+
 # check_windows KEY...: in all of these ways packets came into all, and nothing was wrong with what
 # was posted.
 check_windows() {
@@ -109,8 +117,7 @@ check_windows() {
         for key in "$@"; do
             some "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window $key"
         done
-        [ "$(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window refused")" = '{}' ] ||
-            fail "$vm posts what it must not: $(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window refused")"
+        [ -z "$(refused "$vm")" ] || fail "$vm posts what it must not: $(refused "$vm")"
         say "  $vm: $(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window remapped_packets") remapped," \
             "$(ask "$AIRLOCKD_PREFIX" "/airlock/vm,$vm window copied_packets") copied"
     done
