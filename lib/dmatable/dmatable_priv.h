@@ -31,8 +31,8 @@ extern int dmatable_logtype;
 
 /* End of a chain of frames. */
 #define CHAIN_END UINT32_MAX
-/* Strays on frames that are or become the VM's, to be looked at again. */
-#define MAX_RETRIES 16
+/* Strays on frames that are or become the VM's, to be looked at again: one a vCPU. */
+#define MAX_RETRIES 256
 /* UNMAP requests without an answer, at most. */
 #define MAX_REQUESTS 32
 
@@ -57,6 +57,13 @@ struct window {
 	struct frames lent; /* in quarantine: what may not be dark yet */
 };
 TAILQ_HEAD(window_list, window);
+
+/* An access that is looked at again. */
+struct retry {
+	uint64_t start_tsc;
+	uint32_t page;
+	bool logged; /* that it takes long */
+};
 
 /* An UNMAP that has no answer yet. */
 struct request {
@@ -137,7 +144,7 @@ struct airlock_dmatable {
 	uint32_t nb_requests;
 	uint64_t last_id;
 	bool socket_full;
-	uint32_t retries[MAX_RETRIES]; /* pages */
+	struct retry retries[MAX_RETRIES];
 	uint32_t nb_retries;
 	uint64_t stray_logged_tsc;
 	uint64_t strays_unlogged;

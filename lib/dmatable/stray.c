@@ -7,9 +7,10 @@
  *
  * The vCPU waits. A page that becomes the VM's own is mapped by an lcore, which wakes it. One that
  * was the VM's own when an earlier window was lost, which the VM cannot know, is given to it again,
- * empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped. Any
- * other is a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed
- * for it, the page is poisoned.
+ * empty, as soon as it is free: it is taken out of its mempool, cleared, leased and mapped. If that
+ * takes longer than a second, a line says so: another VM may have it, or an idle lcore. Any other
+ * is a stray: counted, logged at most once a second for a VM, and, if the VM is to be killed for
+ * it, the page is poisoned.
  *
  * A page that is the VM's by now may have been mapped since the fault; then nobody waits any
  * more. Or the lcore is about to map it. Or the kernel took a mapped page out, as it may to move or
@@ -40,6 +41,8 @@ is_the_vms(const struct airlock_dmatable *table, uint32_t page)
 	uint32_t word = airlock_page_word_get(table->pages, frame_of(table, page));
 	uint32_t tag = table->window->tag;
 
+	/* Pairs with airlock_page_lease(): a frame that is mapped here has been scrubbed. */
+	atomic_thread_fence(memory_order_acquire);
 	return word == airlock_page_word(AIRLOCK_PAGE_LEASED, tag) ||
 		word == airlock_page_word(AIRLOCK_PAGE_RELEASED, tag);
 }
@@ -93,6 +96,21 @@ stray_log(struct airlock_dmatable *table, uint32_t page)
 	table->strays_unlogged = 0;
 }
 
+/* Once for each wait. */
+static void
+wait_log(struct airlock_dmatable *table, struct retry *retry)
+{
+	uint32_t frame = frame_of(table, retry->page);
+
+	if (retry->logged || rte_rdtsc() - retry->start_tsc < rte_get_tsc_hz())
+		return;
+	retry->logged = true;
+	DMATABLE_LOG(WARNING,
+		"%s: the VM waits for page %u, which was its own and is %s, expected free\n",
+		table->name, retry->page,
+		airlock_page_state_name(airlock_page_state_get(table->pages, frame)));
+}
+
 static void
 stray_punish(struct airlock_dmatable *table, uint32_t page)
 {
@@ -117,7 +135,8 @@ stray_handle(struct airlock_dmatable *table, uint32_t page)
 		return;
 	if (is_the_vms(table, page) || may_resume(table, page)) {
 		if (table->nb_retries < MAX_RETRIES)
-			table->retries[table->nb_retries++] = page;
+			table->retries[table->nb_retries++] =
+				(struct retry){.page = page, .start_tsc = rte_rdtsc()};
 		else /* it comes again, if need be */
 			window->ops->wake(window->space, page);
 		return;
@@ -150,14 +169,15 @@ stray_look(struct airlock_dmatable *table)
 		return false;
 	table->nb_retries = 0;
 	for (uint32_t i = 0; i < nb_retries; i++) {
-		struct airlock_run run = {
-			.first_frame = frame_of(table, table->retries[i]), .nb_frames = 1};
-		uint32_t page = table->retries[i];
+		struct retry retry = table->retries[i];
+		uint32_t page = retry.page;
+		struct airlock_run run = {.first_frame = frame_of(table, page), .nb_frames = 1};
 		int error;
 
 		if (!is_the_vms(table, page) && may_resume(table, page) &&
 			!stray_resume(table, page)) {
-			table->retries[table->nb_retries++] = page;
+			wait_log(table, &retry);
+			table->retries[table->nb_retries++] = retry;
 			continue;
 		}
 		if (!is_the_vms(table, page) ||

@@ -189,7 +189,8 @@ airlock_page_put_cold(struct airlock_page_table *table, struct rte_mbuf *const *
  * Take exactly this frame out of its mempool: it becomes CARD, and its mbuf the caller's. Any
  * thread.
  *
- * @return false: it is not free now, or an lcore has put it by for itself
+ * @return false: it is not free now, or an lcore has put it by for itself, which it gives up when
+ *         it uses the mempool next
  */
 static inline bool
 airlock_page_claim(struct airlock_page_table *table, uint32_t frame)
@@ -358,7 +359,10 @@ airlock_page_lease(struct airlock_page_table *table, uint32_t frame, uint32_t ta
 {
 	if (unlikely(airlock_page_state_get(table, frame) != AIRLOCK_PAGE_HOST))
 		airlock_page_violation(table);
-	airlock_page_word_set(table, frame, airlock_page_word(AIRLOCK_PAGE_LEASED, tag));
+	/* Release: what was scrubbed is so for whoever maps the frame because of this word (stray.c
+	 * in lib/dmatable). */
+	atomic_store_explicit(&table->words[frame], airlock_page_word(AIRLOCK_PAGE_LEASED, tag),
+		memory_order_release);
 }
 
 /** LEASED(tag) -> RELEASED(tag). */

@@ -5,7 +5,7 @@
 /*
  * What the tests of lib/dmatable have in common; see dmatable_env.h.
  *
- * Thread rule: main thread, but for the event callback, which is in the unmap thread.
+ * Thread rule: main thread, but for the callbacks, which are in the unmap thread.
  */
 
 #include <stdlib.h>
@@ -29,6 +29,14 @@ window_event(struct airlock_dmatable *table, const struct airlock_window_place *
 	env->place = *place;
 	/* Pairs with dmatable_env_wait_up(). */
 	atomic_fetch_add_explicit(&env->ups, 1, memory_order_release);
+}
+
+static bool
+window_resume(struct airlock_dmatable *table, uint32_t frame, void *arg)
+{
+	struct dmatable_env *env = arg;
+
+	return atomic_load_explicit(&env->resume_frame, memory_order_relaxed) == frame;
 }
 
 static int
@@ -73,10 +81,12 @@ dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
 		.path = env->path,
 		.stray = stray,
 		.event = window_event,
+		.resume = window_resume,
 		.arg = env};
 	int ret;
 
 	memset(env, 0, sizeof(*env));
+	env->resume_frame = UINT32_MAX;
 	snprintf(env->pool_path, sizeof(env->pool_path), "/dev/shm/airlock-dmatable-%d", getpid());
 	snprintf(env->path, sizeof(env->path), "/dev/shm/airlock-dmatable-%d.window", getpid());
 	unlink(env->pool_path);

@@ -29,6 +29,7 @@ struct dmatable_env {
 	_Atomic uint32_t ups;
 	_Atomic uint32_t downs;
 	struct airlock_window_place place; /**< of the last window */
+	_Atomic uint32_t resume_frame; /**< may be resumed; UINT32_MAX: none. By the test. */
 };
 
 /** Make pool and table, and start it. TEST_SUCCESS, TEST_SKIPPED or TEST_FAILED. */

@@ -173,6 +173,13 @@ act_read_dark(const struct window_stub *mine)
 	(void)*(const _Atomic char *)mine->base;
 }
 
+/* Ends with what it has read. */
+static void
+act_read_resumed(const struct window_stub *mine)
+{
+	_exit(*(const _Atomic unsigned char *)(mine->base + env.resume_frame * AIRLOCK_PAGE_SIZE));
+}
+
 static void
 act_write_header(const struct window_stub *mine)
 {
@@ -292,6 +299,44 @@ test_guest_that_touches_a_dark_page_is_killed_if_so_configured(void)
 	return TEST_SUCCESS;
 }
 
+/* Until the child has ended, this lcore takes a frame out of the pool and puts it back. */
+static bool
+has_ended_meanwhile(int *status)
+{
+	struct rte_mempool *mempool = airlock_pool_mempool(env.pool, 0);
+	void *mbuf;
+
+	if (rte_mempool_get(mempool, &mbuf) == 0)
+		rte_mempool_put(mempool, mbuf);
+	if (child != 0 && waitpid(child, status, WNOHANG) == child)
+		child = 0;
+	return child == 0;
+}
+
+/* Also when it lies among the frames that an lcore has put by for itself. */
+static int
+test_page_that_was_the_vms_before_comes_back_empty(void)
+{
+	struct rte_mempool *mempool = airlock_pool_mempool(env.pool, 0);
+	struct rte_mbuf *m;
+	int status = 0;
+
+	TEST_ASSERT_SUCCESS(rte_mempool_get(mempool, (void **)&m), "frame");
+	memset(m->buf_addr, 'x', AIRLOCK_PAGE_SIZE);
+	env.resume_frame = airlock_page_frame(env.pages, m->buf_addr);
+	TEST_ASSERT_SUCCESS(child_start(act_read_resumed), "VMM");
+	rte_delay_us_sleep(LOOK_MS * 1000);
+	TEST_ASSERT_EQUAL(waitpid(child, &status, WNOHANG), 0, "it waits while others have it");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).resumed, 0, "not yet");
+	rte_mempool_put(mempool, m);
+	TEST_ASSERT(dmatable_wait(has_ended_meanwhile(&status)), "it goes on");
+	TEST_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).resumed, 1, "counted");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
 static int
 test_header_cannot_be_written(void)
 {
@@ -323,6 +368,8 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_silent_agent_holds_up_nobody),
 			TEST_CASE_ST(setup_kill, teardown,
 				test_guest_that_touches_a_dark_page_is_killed_if_so_configured),
+			TEST_CASE_ST(setup, teardown,
+				test_page_that_was_the_vms_before_comes_back_empty),
 			TEST_CASE_ST(setup, teardown, test_header_cannot_be_written),
 			TEST_CASES_END(),
 		},

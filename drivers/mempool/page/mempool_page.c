@@ -19,6 +19,10 @@
  * Threads that are no lcores have an own extent only during a call. What an lcore keeps from the
  * others is less than or equal to one extent.
  *
+ * Somebody who waits for one certain frame (airlock_page_claim()) gets it from the shared extents
+ * only. So when it is free and he does not find it there, lcores keep nothing for themselves for a
+ * while; each one gives back what it has when it comes here next.
+ *
  * The driver is where a frame becomes FREE and ceases to be (lib/page/airlock_page.h). A frame that
  * its state forbids to come back does not: one freed twice is in the mempool once, one that a VM
  * still holds stays out. Until the pool is live its mbufs have no buffers, and what comes in is
@@ -40,6 +44,8 @@
 #include "extents.h"
 
 #define EXTENT_SHIFT 6
+/* Calls during which lcores keep no extent for themselves, after a claim that failed. */
+#define SHARED_CALLS 1024
 _Static_assert(AIRLOCK_PAGE_EXTENT == 1 << EXTENT_SHIFT, "one word is an extent");
 
 /* The extent that somebody takes from. */
@@ -54,6 +60,8 @@ struct page_mempool {
 	uint32_t first_frame;
 	uint32_t nb_frames;
 	uint32_t nb_filled; /* before the pool is live */
+	/* Calls left: set by who claims, counted down by lcores, by and large. Relaxed. */
+	_Atomic uint32_t shared_calls;
 	struct extents *extents;
 	struct own_extent own[RTE_MAX_LCORE];
 };
@@ -111,13 +119,33 @@ mask_set(_Atomic uint64_t *mask, uint64_t value)
 	atomic_store_explicit(mask, value, memory_order_relaxed);
 }
 
-/* NULL for a thread that is no lcore. */
+/* All that it has goes to the shared extents. */
+static __rte_noinline void
+own_share(struct page_mempool *pm, struct own_extent *own, uint32_t nb_calls)
+{
+	uint64_t bits = mask_get(&own->rest) | mask_get(&own->back);
+
+	atomic_store_explicit(&pm->shared_calls, nb_calls - 1, memory_order_relaxed);
+	mask_set(&own->rest, 0);
+	mask_set(&own->back, 0);
+	if (bits != 0)
+		extents_give(pm->extents, own->number, bits, EXTENT_FULL);
+	own->number = EXTENT_NONE;
+}
+
+/* NULL for a thread that is no lcore, or that may not keep an extent now. */
 static inline struct own_extent *
 own_get(struct page_mempool *pm)
 {
+	uint32_t nb_calls = atomic_load_explicit(&pm->shared_calls, memory_order_relaxed);
 	unsigned int lcore_id = rte_lcore_id();
 
-	return likely(lcore_id < RTE_MAX_LCORE) ? &pm->own[lcore_id] : NULL;
+	if (unlikely(lcore_id >= RTE_MAX_LCORE))
+		return NULL;
+	if (likely(nb_calls == 0))
+		return &pm->own[lcore_id];
+	own_share(pm, &pm->own[lcore_id], nb_calls);
+	return NULL;
 }
 
 static inline void
@@ -200,10 +228,15 @@ page_claim(struct rte_mempool *mp, uint32_t frame)
 	struct page_mempool *pm = mp->pool_data;
 	uint32_t place = frame - pm->first_frame;
 
-	if (place >= pm->nb_frames ||
-		!extents_claim(pm->extents, place >> EXTENT_SHIFT,
-			UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT))
+	if (place >= pm->nb_frames)
 		return false;
+	if (!extents_claim(pm->extents, place >> EXTENT_SHIFT,
+		    UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT)) {
+		if (airlock_page_state_get(pm->table, frame) == AIRLOCK_PAGE_FREE)
+			atomic_store_explicit(
+				&pm->shared_calls, SHARED_CALLS, memory_order_relaxed);
+		return false;
+	}
 	airlock_page_take(pm->table, frame, 1);
 	return true;
 }
