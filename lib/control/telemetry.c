@@ -309,6 +309,18 @@ answer_balance(const char *params, struct rte_tel_data *dict)
 	return 0;
 }
 
+/* Without windows nothing was measured, and the answer is empty. */
+static int
+answer_cost(const char *params, struct rte_tel_data *dict)
+{
+	const struct airlock_cost *cost = airlock_pipeline_cost(pipeline);
+
+	rte_tel_data_start_dict(dict);
+	if (cost != NULL)
+		telemetry_add_cost(dict, cost);
+	return 0;
+}
+
 static const struct command {
 	const char *name;
 	int (*answer)(const char *params, struct rte_tel_data *data);
@@ -326,6 +338,8 @@ static const struct command {
 		"Lcores; of one: stages, cycles per packet, bursts by size. Parameters: lcore "
 		"(optional)"},
 	{"/airlock/balance", answer_balance, "What went in against what came out"},
+	{"/airlock/cost", answer_cost,
+		"Picoseconds to map, unmap, copy and scrub, as measured at the start"},
 };
 
 static int

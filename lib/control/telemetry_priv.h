@@ -18,4 +18,7 @@ void telemetry_add_flow(
 /* A dictionary of its own, "window". */
 void telemetry_add_window(struct rte_tel_data *dict, const struct airlock_remap_stats *window);
 
+/* Of the host, as it was measured at the start. */
+void telemetry_add_cost(struct rte_tel_data *dict, const struct airlock_cost *cost);
+
 #endif /* TELEMETRY_PRIV_H */

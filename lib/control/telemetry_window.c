@@ -4,7 +4,7 @@
 
 /*
  * The part of a VM's telemetry that is about its window: what was remapped and copied, what it
- * cost, what the VM holds. The commands are in telemetry.c.
+ * cost, what the VM holds; and what it costs on this host. The commands are in telemetry.c.
  *
  * Thread rule: telemetry's threads.
  */
@@ -88,4 +88,52 @@ telemetry_add_window(struct rte_tel_data *dict, const struct airlock_remap_stats
 	airlock_compat_tel_dict_uint(inner, "strays", table->strays);
 	add_refused(inner, window);
 	rte_tel_data_add_dict_container(dict, "window", inner, 0);
+}
+
+static void
+add_ps(struct rte_tel_data *dict, const char *name, const double *costs_ns, unsigned int nb)
+{
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+
+	if (inner == NULL)
+		return;
+	rte_tel_data_start_array(inner, AIRLOCK_COMPAT_TEL_UINT);
+	for (unsigned int i = 0; i < nb; i++)
+		airlock_compat_tel_array_uint(inner, costs_ns[i] * 1000 + 0.5);
+	rte_tel_data_add_dict_container(dict, name, inner, 0);
+}
+
+static void
+add_numbers(struct rte_tel_data *dict, const char *name, const uint32_t *numbers, unsigned int nb)
+{
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+
+	if (inner == NULL)
+		return;
+	rte_tel_data_start_array(inner, AIRLOCK_COMPAT_TEL_UINT);
+	for (unsigned int i = 0; i < nb; i++)
+		airlock_compat_tel_array_uint(inner, numbers[i]);
+	rte_tel_data_add_dict_container(dict, name, inner, 0);
+}
+
+/* Telemetry has no fractions, and a nanosecond is too coarse for a short copy. */
+void
+telemetry_add_cost(struct rte_tel_data *dict, const struct airlock_cost *cost)
+{
+	double map_page_ns[AIRLOCK_COST_RUNS], unmap_page_ns[AIRLOCK_COST_RUNS];
+	uint32_t run_pages[AIRLOCK_COST_RUNS];
+
+	for (unsigned int i = 0; i < AIRLOCK_COST_RUNS; i++) {
+		run_pages[i] = 1u << i;
+		map_page_ns[i] = cost->map_ns[i] / run_pages[i];
+		unmap_page_ns[i] = cost->unmap_ns[i] / run_pages[i];
+	}
+	add_numbers(dict, "run_pages", run_pages, AIRLOCK_COST_RUNS);
+	add_ps(dict, "map_page_ps", map_page_ns, AIRLOCK_COST_RUNS);
+	add_ps(dict, "unmap_page_ps", unmap_page_ns, AIRLOCK_COST_RUNS);
+	add_numbers(dict, "copy_bytes", airlock_cost_sizes, AIRLOCK_COST_SIZES);
+	add_ps(dict, "copy_warm_ps", cost->copy_warm_ns, AIRLOCK_COST_SIZES);
+	add_ps(dict, "copy_cold_ps", cost->copy_cold_ns, AIRLOCK_COST_SIZES);
+	airlock_compat_tel_dict_uint(
+		dict, "scrub_page_ps", cost->scrub_byte_ns * AIRLOCK_PAGE_SIZE * 1000 + 0.5);
 }

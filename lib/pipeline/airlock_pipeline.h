@@ -262,6 +262,9 @@ void airlock_pipeline_poll(struct airlock_pipeline *pipeline);
 /** Number of uplinks; identifiers are 0 to that. */
 uint16_t airlock_pipeline_nb_uplinks(const struct airlock_pipeline *pipeline);
 
+/** What copying and remapping cost on this host; NULL: no VM can have a window. */
+const struct airlock_cost *airlock_pipeline_cost(const struct airlock_pipeline *pipeline);
+
 /** Number of lcores; indexes are 0 to that. */
 uint16_t airlock_pipeline_nb_lcores(const struct airlock_pipeline *pipeline);
 

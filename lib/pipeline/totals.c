@@ -62,6 +62,12 @@ airlock_pipeline_nb_uplinks(const struct airlock_pipeline *pl)
 	return pl->nb_ports;
 }
 
+const struct airlock_cost *
+airlock_pipeline_cost(const struct airlock_pipeline *pl)
+{
+	return pl->has_cost ? &pl->cost : NULL;
+}
+
 uint16_t
 airlock_pipeline_nb_lcores(const struct airlock_pipeline *pl)
 {

@@ -37,7 +37,7 @@ LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": in
          "bursts": list}
 BALANCE = {"received": int, "split": int, "parts": int, "delivered": int, "dropped": int,
            "in_flight": int, "balanced": str}
-COMMANDS = ["/airlock/balance", "/airlock/lcores", "/airlock/pages", "/airlock/pages/verify", "/airlock/uplinks",
+COMMANDS = ["/airlock/balance", "/airlock/cost", "/airlock/lcores", "/airlock/pages", "/airlock/pages/verify", "/airlock/uplinks",
             "/airlock/vm", "/airlock/vms"]
 NOTHING = ["/airlock/vm", "/airlock/vm,", "/airlock/vm,nobody", "/airlock/vm,web,web",
            "/airlock/vm," + long_text, "/airlock/lcores,0", "/airlock/lcores,99",
@@ -94,4 +94,34 @@ for wrong in "5", "-1", "99999999999999999999", "x,y":
     (answer,) = ask(f"/airlock/vms,{wrong}")
     assert answer["next"] == -1 and set(answer["names"]) <= {"web", "db"}, f"{wrong}: {answer}"
 END
+stop_airlockd
+
+# cost LINE KEY: a line of the log's table, but for rounding, is what telemetry has in picoseconds.
+cost() {
+    /usr/bin/python3 - "$AIRLOCKD_LOG" "$1" "$(telemetry /airlock/cost "$2")" <<'END' ||
+import json
+import re
+import sys
+
+path, name, answer = sys.argv[1:]
+with open(path, encoding="utf-8") as log:
+    (logged,) = re.findall(rf"cost: {name}, ns[a-z ]*([0-9. ]+)$", log.read(), re.M)
+logged = [float(number) for number in logged.split()]
+answer = json.loads(answer)
+told = [ps / 1000 for ps in (answer if isinstance(answer, list) else [answer])]
+print(f"  {name}: {told}")
+assert len(told) == len(logged) > 0 and min(logged) > 0, logged
+assert all(abs(a - b) < 0.06 for a, b in zip(told, logged)), logged
+END
+        fail "$1 in the log is not $2 in telemetry"
+}
+
+# What was measured at the start; without a VM that may get a window nothing is.
+start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- \
+    --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,deliver=auto
+cost map map_page_ps
+cost unmap unmap_page_ps
+cost 'copy warm' copy_warm_ps
+cost 'copy cold' copy_cold_ps
+cost scrub scrub_page_ps
 stop_airlockd
