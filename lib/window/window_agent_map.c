@@ -119,8 +119,12 @@ window_map(struct window_map *map, void *base, size_t bytes, airlock_window_log_
 
 	fd = uffd_create();
 	if (fd < 0) {
-		if (fd == -EPERM || fd == -ENOSYS)
+		if (fd == -EPERM)
 			window_say(log, "%s", NO_PERMISSION);
+		else if (fd == -ENOSYS)
+			window_say(log,
+				"the kernel has no userfaultfd: it must be 5.14 or newer, with "
+				"CONFIG_USERFAULTFD");
 		else
 			window_say(log, "no userfaultfd: %s", strerror(-fd));
 		return fd;

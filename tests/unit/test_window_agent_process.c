@@ -7,14 +7,24 @@
  */
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "test_window_agent.h"
+
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* Linux 6.1 */
+#endif
 
 /* @return how a child ended that ran a function */
 static int
@@ -233,6 +243,64 @@ test_missing_permission_says_what_to_change(void)
 	return TEST_SUCCESS;
 }
 
+/* From now on a system call with this second argument fails. */
+static int
+forbid(uint32_t call, uint32_t arg, uint32_t arg_mask, int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4),
+		/* The lower half, on a machine that has it first. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, arg_mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arg & arg_mask, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = RTE_DIM(code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+		? -errno
+		: prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+static int
+serve_fails(int err, const char *said)
+{
+	peer.agent = airlock_window_agent_open_known(peer.path, &peer.welcome, peer_log);
+	if (airlock_window_agent_serve(peer.agent, peer.window, PEER_BYTES, false) != err)
+		return 1;
+	return peer_nb_logged(said) == 1 ? 0 : 2;
+}
+
+/* It has a userfaultfd, but without minor faults for shared memory. */
+static int
+child_before_5_14(void)
+{
+	if (forbid(SYS_ioctl, (uint32_t)UFFDIO_API, UINT32_MAX, EINVAL) < 0)
+		return 3;
+	return serve_fails(-ENOTSUP, "the kernel must be 5.14 or newer");
+}
+
+static int
+child_without_userfaultfd(void)
+{
+	/* Whatever the argument; and the device as in a kernel that has none. */
+	if (forbid(SYS_userfaultfd, 0, 0, ENOSYS) < 0 ||
+		forbid(SYS_ioctl, (uint32_t)USERFAULTFD_IOC_NEW, UINT32_MAX, ENOTTY) < 0)
+		return 3;
+	return serve_fails(-ENOSYS, "the kernel has no userfaultfd");
+}
+
+static int
+test_old_kernel_gets_no_window_and_is_told_why(void)
+{
+	TEST_ASSERT_SUCCESS(run_child(child_before_5_14), "1: served; 2: not said");
+	TEST_ASSERT_SUCCESS(run_child(child_without_userfaultfd), "1: served; 2: not said");
+	TEST_ASSERT_EQUAL(peer.window[0], 1, "the mapping is as it was");
+	return TEST_SUCCESS;
+}
+
 static const struct unit_test_suite window_agent_process_suite = {
 	.suite_name = "window agent, processes",
 	.unit_test_cases =
@@ -243,6 +311,7 @@ static const struct unit_test_suite window_agent_process_suite = {
 			ALONE(test_open_refuses_what_is_no_airlockd),
 			ALONE(test_open_fails_without_airlockd),
 			ALONE(test_missing_permission_says_what_to_change),
+			ALONE(test_old_kernel_gets_no_window_and_is_told_why),
 			TEST_CASES_END(),
 		},
 };
