@@ -207,6 +207,87 @@ test_nothing_of_another_vm_can_be_read(void)
 	return remap_check();
 }
 
+/* Frames that VM *idx* has in its hands go into had[], or must not be in that of another. */
+static int
+note_held(unsigned int idx, unsigned int other)
+{
+	const struct airlock_page_table *pages = airlock_pool_table(loop.pool);
+	const struct loop_vm *vm = &loop.vms[idx];
+	struct airlock_rxring *posted =
+		airlock_vnic_rxring(vm_get(loop.pipeline, loop.vms[other].vm_id)->vnic, 0);
+
+	for (uint32_t i = 0; i < vm->sink.n; i++) {
+		const uint8_t *at = vm->sink.mbufs[i]->buf_addr;
+		uint32_t frame = (at - vm->window->base) / AIRLOCK_PAGE_SIZE;
+
+		if (!airlock_window_contains(vm->window, at))
+			continue;
+		TEST_ASSERT(!had[other][frame], "frame %u is in the hands of both", frame);
+		had[idx][frame] = true;
+		TEST_ASSERT_EQUAL(
+			airlock_page_state_get(pages, frame), AIRLOCK_PAGE_LEASED, "%u", frame);
+		TEST_ASSERT(idx != 0 || airlock_rxring_has_frame(posted, frame),
+			"frame %u is not posted by the other", frame);
+	}
+	return TEST_SUCCESS;
+}
+
+/*
+ * The second VM posts a frame again that was taken from it and went to the first one: as the table
+ * has it, for no honest guest does that.
+ */
+static int
+post_what_is_anothers(void)
+{
+	struct airlock_page_table *pages = airlock_pool_table(loop.pool);
+	struct airlock_rxring *ring =
+		airlock_vnic_rxring(vm_get(loop.pipeline, loop.vms[1].vm_id)->vnic, 0);
+	uint32_t anothers = airlock_page_word(AIRLOCK_PAGE_LEASED, remap_stats(0).table.tag);
+	uint32_t frame = 0, own;
+
+	while (frame < REMAP_FRAMES && !had[1][frame])
+		frame++;
+	own = airlock_page_word_get(pages, frame);
+	airlock_page_word_set(pages, frame, anothers);
+	for (unsigned int i = 0; i < 100 && !airlock_rxring_has_frame(ring, frame); i++) {
+		TEST_ASSERT_SUCCESS(remap_look(1, LONG_BYTES), "round %u", i);
+		TEST_ASSERT_SUCCESS(remap_inject(1, 100, LONG_BYTES), "round %u", i);
+		TEST_ASSERT_SUCCESS(loop_wait(), "round %u", i);
+	}
+	TEST_ASSERT(airlock_rxring_has_frame(ring, frame), "frame %u is not posted", frame);
+	TEST_ASSERT_EQUAL(airlock_page_word_get(pages, frame), anothers, "still the first VM's");
+	airlock_page_word_set(pages, frame, own);
+	return TEST_SUCCESS;
+}
+
+/* Each has all frames posted, so also those that the other one holds. */
+static int
+test_posting_a_frame_that_another_vm_holds_gives_no_access(void)
+{
+	memset(had, 0, sizeof(had));
+	TEST_ASSERT_SUCCESS(remap_open(&(struct loop_conf){REMAP_LOOP, .nb_vms = 2,
+				    .vms = {{REMAP_GUEST}, {REMAP_GUEST}}}),
+		"open");
+	TEST_ASSERT_SUCCESS(remap_inject(0, 150, LONG_BYTES), "first VM");
+	TEST_ASSERT_SUCCESS(loop_wait(), "first VM");
+	TEST_ASSERT_SUCCESS(note_held(0, 1), "first VM");
+	TEST_ASSERT_SUCCESS(remap_inject(1, 150, LONG_BYTES), "second VM");
+	TEST_ASSERT_SUCCESS(loop_wait(), "second VM");
+	TEST_ASSERT_SUCCESS(note_held(1, 0), "second VM");
+	TEST_ASSERT(
+		remap_stats(0).remapped.packets == 150 && remap_stats(1).remapped.packets == 150,
+		"all by remap");
+	/* A page of the one that the other could read is found here. */
+	TEST_ASSERT_SUCCESS(remap_verify(), "windows");
+	TEST_ASSERT_SUCCESS(post_what_is_anothers(), "second VM");
+	TEST_ASSERT_SUCCESS(remap_look(0, LONG_BYTES), "first VM");
+	TEST_ASSERT_SUCCESS(remap_look(1, LONG_BYTES), "second VM");
+	for (unsigned int i = 0; i < AIRLOCK_RXRING_REFUSALS; i++)
+		TEST_ASSERT(i == AIRLOCK_RXRING_NO_WINDOW || remap_stats(1).refused[i] == 0,
+			"no buffer is refused for it: %s", airlock_rxring_refusal_name(i));
+	return remap_check();
+}
+
 static int
 test_same_owner_is_not_scrubbed(void)
 {
@@ -243,6 +324,7 @@ static const struct unit_test_suite remap_suite = {
 			CASE(test_length_decides),
 			CASE(test_packets_of_other_vms_and_floods),
 			CASE(test_nothing_of_another_vm_can_be_read),
+			CASE(test_posting_a_frame_that_another_vm_holds_gives_no_access),
 			CASE(test_same_owner_is_not_scrubbed),
 			TEST_CASES_END(),
 		},

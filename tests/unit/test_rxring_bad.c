@@ -66,6 +66,10 @@ run_frames(void)
 	REFUSED(guest_post_frame(GUEST_FIRST_FRAME - 1), FOREIGN);
 	REFUSED(guest_post_frame(0), FOREIGN);
 	REFUSED(guest_post_flags(IN_FRAME(300, 116), GUEST_POSTED_BYTES, 0), READ_ONLY);
+	REFUSED(guest_post_chain(IN_FRAME(300, 116), GUEST_POSTED_BYTES, 2), CHAIN);
+	REFUSED(guest_post_flags(IN_FRAME(300, 116), GUEST_POSTED_BYTES,
+			VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT),
+		CHAIN);
 	/* Behind the window, and in front of it. */
 	REFUSED(guest_post_frame(GUEST_FRAMES), ADDRESS);
 	REFUSED(guest_post(GUEST_WINDOW - 4096 + 116, GUEST_POSTED_BYTES), ADDRESS);
