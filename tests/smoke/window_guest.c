@@ -193,7 +193,9 @@ has_foreign(const struct rte_mbuf *mbuf)
 		number = end - at >= 2 ? at[0] * 256 + at[1] : 0;
 		if (number == 0 || number == own_number)
 			continue;
-		printf("foreign: a byte of VM %u at %td of a frame\n", number, at - start);
+		printf("foreign: packet %" PRIu64 " of %u bytes, frame at %p: a byte of VM %u at "
+		       "%td\n",
+			counters.packets, mbuf->pkt_len, mbuf->buf_addr, number, at - start);
 		return true;
 	}
 	return false;

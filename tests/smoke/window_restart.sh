@@ -7,6 +7,8 @@
 # with the same options. The windows are dark without it. Both guests go on by themselves, whatever
 # frames they held; none of the packets that they get is wrong, but for those that were in their
 # hands and are zeros now, and no frame holds a byte of the other guest's.
+#
+#   tests/smoke/window_restart.sh [KILL|TERM...]
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/smoke/lib.sh
@@ -15,6 +17,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 seq_mac=52:54:00:00:00:01
 tst_mac=52:54:00:00:00:02
 each=500
+signals=(KILL KILL TERM KILL KILL KILL)
+[ $# -eq 0 ] || signals=("$@")
 
 seen() {
     counted seq "$@"
@@ -92,8 +96,8 @@ begin
 guests rxonly
 wait_for 60 windows_are_up || fail "the windows are not there after 60 seconds"
 flows 'at first'
-for number in KILL KILL TERM KILL KILL KILL; do
-    go_and_come $number
+for number in "${signals[@]}"; do
+    go_and_come "$number"
 done
 touch "$AIRLOCK_WORK/stop"
 [ "$(telemetry /airlock/pages/verify wrong_pages)" = 0 ] ||
