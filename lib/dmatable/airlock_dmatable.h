@@ -56,6 +56,7 @@ struct airlock_window_place {
 	uint64_t bytes;
 	bool in_process; /**< the guest's descriptors hold addresses of the VMM */
 	uint32_t tag; /**< of this window's frames (airlock_page.h) */
+	uint64_t owner; /**< of the VMM's process alone, as long as this machine is up; not 0 */
 };
 
 /**

@@ -3,7 +3,7 @@
  */
 
 /*
- * What a VMM's page table says about its window: /proc/PID/pagemap.
+ * What a VMM's page table says about its window: /proc/PID/pagemap. And whose it is.
  *
  * An entry that is not present may be marked as swapped, which means one of two things in a file's
  * mapping. Either the kernel is just moving the page elsewhere in memory and will put it back; or
@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "pagemap.h"
@@ -22,6 +24,8 @@
 /* Type of a swap entry: 5 bits below the number. */
 #define SWAP_TYPE_BITS 5
 #define MAX_MARK       7
+/* Of the largest process number. */
+#define PID_BITS 22
 
 int
 pagemap_open(int pid)
@@ -32,6 +36,29 @@ pagemap_open(int pid)
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+uint64_t
+pagemap_owner(int pid)
+{
+	unsigned long long start_ticks = 0;
+	char path[32], line[1024];
+	const char *rest = NULL;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	stat = fopen(path, "re");
+	if (stat == NULL)
+		return pid;
+	/* proc(5): behind the name, which may have any characters, field 22 is the 20th. */
+	if (fgets(line, sizeof(line), stat) != NULL)
+		rest = strrchr(line, ')');
+	for (unsigned int field = 2; rest != NULL && field < 22; field++)
+		rest = strchr(rest + 1, ' ');
+	if (rest != NULL)
+		start_ticks = strtoull(rest, NULL, 10);
+	fclose(stat);
+	return start_ticks << PID_BITS | (unsigned int)pid;
 }
 
 int

@@ -18,6 +18,9 @@
 /* A descriptor, which stays with the address space that the process has now; or -errno. */
 int pagemap_open(int pid);
 
+/* A number that no other process has while this machine is up; at worst its process number. */
+uint64_t pagemap_owner(int pid);
+
 /*
  * Entries of neighbouring pages from address *start* on. 0; -ESRCH: the address space is gone;
  * or -errno.

@@ -75,6 +75,7 @@ window_create(struct airlock_dmatable *table, const struct airlock_window_hello 
 		.base = hello->base,
 		.bytes = hello->bytes,
 		.in_process = hello->in_process != 0,
+		.owner = pagemap_owner(window->pid),
 	};
 	return window;
 

@@ -144,6 +144,7 @@ airlock_remap_set_window(struct airlock_remap *remap, const struct airlock_windo
 			.base = place->base,
 			.bytes = place->bytes,
 			.in_process = place->in_process,
+			.owner = place->owner,
 			.partitions = remap->pages->partitions,
 			.nb_partitions = remap->pages->nb_partitions,
 		};

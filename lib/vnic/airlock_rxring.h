@@ -90,6 +90,8 @@ struct airlock_rxring_window {
 	uint64_t bytes; /**< 0: no window */
 	uint32_t first_frame; /**< of the ring's partition */
 	uint32_t nb_frames;
+	uint64_t owner; /**< a number of the process that has it. What an earlier one was given is
+			     forgotten */
 };
 
 /**
@@ -103,6 +105,7 @@ struct airlock_rxring_record {
 	_Atomic uint32_t size; /**< of the split ring that it is of; 0: of none */
 	_Atomic uint16_t avail_idx; /**< all before it was taken in */
 	_Atomic uint16_t used_idx; /**< all before it is used, and its word gone */
+	_Atomic uint64_t owner; /**< of the window that *given* is about; 0: there was none */
 	/** By id: the complement of a buffer's address that was taken in and is not used; or 0. */
 	_Atomic uint64_t outstanding[AIRLOCK_RXRING_MAX_SIZE];
 	/** By place in the partition: 1 from when a packet was put into the frame until it is

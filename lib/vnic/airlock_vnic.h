@@ -183,6 +183,7 @@ struct airlock_vnic_window {
 	uint64_t base; /**< its address in the VMM; 0: there is no window */
 	uint64_t bytes;
 	bool in_process; /**< the guest's descriptors hold addresses of the VMM */
+	uint64_t owner; /**< see struct airlock_rxring_window */
 	const struct airlock_page_partition *partitions; /**< of RX ring 0, 1, ...; copied */
 	uint32_t nb_partitions; /**< rings that have none post no frames */
 };

@@ -226,6 +226,8 @@ airlock_rxring_set_window(struct airlock_rxring *ring, const struct airlock_rxri
 	return_frames(ring);
 	if (ring->attached)
 		flush(ring);
+	if (posted != NULL)
+		rxring_record_owner(ring, window->owner);
 	free(ring->posted);
 	ring->posted = posted;
 	ring->window = *window;

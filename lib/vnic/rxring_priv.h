@@ -109,6 +109,8 @@ struct rxring_desc rxring_split_desc(const struct airlock_rxring *ring, uint16_t
 
 /* rxring_record.c: go on where the record says, or begin it anew. */
 void rxring_record_attach(struct airlock_rxring *ring);
+/* What was given is *owner*'s, or forgotten. */
+void rxring_record_owner(struct airlock_rxring *ring, uint64_t owner);
 
 /* rxring_copy.c */
 bool rxring_is_guest_memory(

@@ -177,6 +177,21 @@ rxring_record_attach(struct airlock_rxring *ring)
 	take_left(ring);
 }
 
+/* Who was given frames is no more; none of those is waited for. */
+void
+rxring_record_owner(struct airlock_rxring *ring, uint64_t owner)
+{
+	struct airlock_rxring_record *record = ring->record;
+
+	if (record == NULL || atomic_load_explicit(&record->owner, memory_order_relaxed) == owner)
+		return;
+	airlock_rxring_settle(ring);
+	for (uint32_t i = 0; i < ring->record_frames; i++)
+		atomic_store_explicit(&record->given[i], 0, memory_order_relaxed);
+	/* Release: cut off before it, all of this is done again. */
+	atomic_store_explicit(&record->owner, owner, memory_order_release);
+}
+
 bool
 airlock_rxring_was_given(const struct airlock_rxring *ring, uint32_t place)
 {

@@ -50,6 +50,7 @@ find_window(const struct vnic_rings *own, struct airlock_rxring_window *window)
 
 	if (place->base == 0)
 		return;
+	window->owner = place->owner;
 	if (place->in_process) {
 		window->guest_addr = place->base;
 		window->bytes = place->bytes;

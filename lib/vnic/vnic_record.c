@@ -24,7 +24,7 @@
 
 #include "vnic_ring_priv.h"
 
-#define RECORD_MAGIC UINT64_C(0x3173676e69726c61) /* "alrings1" */
+#define RECORD_MAGIC UINT64_C(0x3273676e69726c61) /* "alrings2" */
 
 struct head {
 	uint64_t magic;

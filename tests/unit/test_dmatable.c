@@ -315,11 +315,13 @@ static int
 test_window_comes_again_with_another_tag(void)
 {
 	uint32_t tag = env.place.tag, frames[10];
+	uint64_t owner = env.place.owner;
 
 	airlock_dmatable_stop(env.table, STUB_DEADLINE_MS);
 	TEST_ASSERT_SUCCESS(airlock_dmatable_start(env.table), "start again");
 	TEST_ASSERT(dmatable_env_wait_up(&env, 2), "the agent comes back by itself");
 	TEST_ASSERT_NOT_EQUAL(env.place.tag, tag, "another window");
+	TEST_ASSERT_EQUAL(env.place.owner, owner, "of the same process");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, 10), "lease");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, frames, 10), 10, "map");
 	TEST_ASSERT_SUCCESS(unmap_and_wait(frames, 10), "unmap");

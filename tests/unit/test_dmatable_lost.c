@@ -189,15 +189,23 @@ act_write_header(const struct window_stub *mine)
 static int
 test_dead_vmm_gives_everything_back(void)
 {
+	uint64_t owner;
+
 	TEST_ASSERT_SUCCESS(child_start(act_nothing), "VMM");
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).pid, child, "whose window it is");
 	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "verify");
+	owner = env.place.owner;
+	TEST_ASSERT(
+		owner >> 22 != 0 && (owner & 0x3fffff) == (uint32_t)child, "its start, its pid");
 	child_end();
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "held");
 	TEST_ASSERT_EQUAL(env.downs, 1, "down");
 	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "nothing to verify");
+	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
+	TEST_ASSERT(dmatable_env_wait_up(&env, 2), "up");
+	TEST_ASSERT_NOT_EQUAL(env.place.owner, owner, "another process");
 	return TEST_SUCCESS;
 }
 

@@ -51,6 +51,7 @@ static uint8_t *pool;
 static uint8_t *memory;
 static struct stage *live, *before, *copy;
 static uint32_t nb_moments;
+static uint64_t owner = 7;
 
 static struct vring_avail *
 avail_of(struct stage *stage)
@@ -75,8 +76,10 @@ translate(void *arg, uint64_t addr, uint64_t *len)
 static struct airlock_rxring *
 serve(struct stage *stage)
 {
-	const struct airlock_rxring_window window = {
-		.guest_addr = WINDOW, .bytes = NB_FRAMES * FRAME_BYTES, .nb_frames = NB_FRAMES};
+	const struct airlock_rxring_window window = {.guest_addr = WINDOW,
+		.bytes = NB_FRAMES * FRAME_BYTES,
+		.nb_frames = NB_FRAMES,
+		.owner = owner};
 	const struct airlock_rxring_vring vring = {
 		.size = SIZE,
 		.desc = stage->desc,
@@ -341,6 +344,39 @@ test_a_record_of_another_ring_is_not_used(void)
 	return TEST_SUCCESS;
 }
 
+static unsigned int
+nb_given(const struct airlock_rxring *ring)
+{
+	unsigned int nb = 0;
+
+	for (uint32_t i = 0; i < NB_FRAMES; i++)
+		nb += airlock_rxring_was_given(ring, i);
+	return nb;
+}
+
+static int
+test_what_an_earlier_process_was_given_is_forgotten(void)
+{
+	struct airlock_rxring *ring = serve(live);
+	unsigned int nb;
+
+	TEST_ASSERT_NOT_NULL(ring, "engine");
+	play(ring);
+	nb = nb_given(ring);
+	TEST_ASSERT(nb > 0, "nothing was given");
+	airlock_rxring_destroy(ring);
+	ring = serve(live);
+	TEST_ASSERT_NOT_NULL(ring, "engine");
+	TEST_ASSERT_EQUAL(nb_given(ring), nb, "the same process again");
+	airlock_rxring_destroy(ring);
+	owner++;
+	ring = serve(live);
+	TEST_ASSERT_NOT_NULL(ring, "engine");
+	TEST_ASSERT_EQUAL(nb_given(ring), 0, "another one");
+	airlock_rxring_destroy(ring);
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(setup, teardown, fn)
 
 static const struct unit_test_suite rxring_record_suite = {
@@ -349,6 +385,7 @@ static const struct unit_test_suite rxring_record_suite = {
 		{
 			CASE(test_killed_at_any_instruction),
 			CASE(test_a_record_of_another_ring_is_not_used),
+			CASE(test_what_an_earlier_process_was_given_is_forgotten),
 			TEST_CASES_END(),
 		},
 };
