@@ -105,8 +105,7 @@ wait_log(struct airlock_dmatable *table, struct retry *retry)
 	if (retry->logged || rte_rdtsc() - retry->start_tsc < rte_get_tsc_hz())
 		return;
 	retry->logged = true;
-	DMATABLE_LOG(WARNING,
-		"%s: the VM waits for page %u, which was its own and is %s, expected free\n",
+	DMATABLE_LOG(WARNING, "%s: the VM waits for page %u, which is or was its own, and is %s\n",
 		table->name, retry->page,
 		airlock_page_state_name(airlock_page_state_get(table->pages, frame)));
 }
@@ -158,10 +157,25 @@ stray_ready(struct watch *faults, uint32_t events)
 		stray_handle(table, pages[i]);
 }
 
+/* Whether the access was let go on. False: to be looked at again. */
+static bool
+retry_end(struct airlock_dmatable *table, uint32_t page)
+{
+	struct window *window = table->window;
+	struct airlock_run run = {.first_frame = frame_of(table, page), .nb_frames = 1};
+	int error;
+
+	if (!is_the_vms(table, page) && may_resume(table, page) && !stray_resume(table, page))
+		return false;
+	if (is_the_vms(table, page) && window->ops->map(window->space, &run, 1, &error) != 1)
+		return false;
+	window->ops->wake(window->space, page);
+	return true;
+}
+
 bool
 stray_look(struct airlock_dmatable *table)
 {
-	struct window *window = table->window;
 	uint32_t nb_retries = table->nb_retries;
 
 	/* See stray_handle(). */
@@ -170,19 +184,11 @@ stray_look(struct airlock_dmatable *table)
 	table->nb_retries = 0;
 	for (uint32_t i = 0; i < nb_retries; i++) {
 		struct retry retry = table->retries[i];
-		uint32_t page = retry.page;
-		struct airlock_run run = {.first_frame = frame_of(table, page), .nb_frames = 1};
-		int error;
 
-		if (!is_the_vms(table, page) && may_resume(table, page) &&
-			!stray_resume(table, page)) {
-			wait_log(table, &retry);
-			table->retries[table->nb_retries++] = retry;
+		if (retry_end(table, retry.page))
 			continue;
-		}
-		if (!is_the_vms(table, page) ||
-			window->ops->map(window->space, &run, 1, &error) == 1)
-			window->ops->wake(window->space, page);
+		wait_log(table, &retry);
+		table->retries[table->nb_retries++] = retry;
 	}
 	return table->nb_retries != nb_retries;
 }

@@ -384,6 +384,31 @@ test_leased_page_that_the_kernel_took_out_comes_back(void)
 	return TEST_SUCCESS;
 }
 
+/* A page that cannot be mapped at first, here because the file has none in its place. */
+static int
+test_page_that_cannot_be_mapped_now_is_tried_again(void)
+{
+	uint32_t frame;
+	int fd, ret;
+
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
+	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
+	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
+	ret = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		(off_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE);
+	close(fd);
+	TEST_ASSERT_SUCCESS(ret, "hole");
+	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
+	rte_delay_us_sleep(20000);
+	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
+	fill(frame, 'p');
+	TEST_ASSERT_EQUAL(reader_end(), 'p', "without any lcore");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
+	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
 static struct unit_test_suite suite = {
 	.suite_name = "dmatable",
 	.unit_test_cases =
@@ -405,6 +430,8 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_header_can_be_read_from_the_start),
 			TEST_CASE_ST(setup, teardown,
 				test_leased_page_that_the_kernel_took_out_comes_back),
+			TEST_CASE_ST(setup, teardown,
+				test_page_that_cannot_be_mapped_now_is_tried_again),
 			TEST_CASES_END(),
 		},
 };
