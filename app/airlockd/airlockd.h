@@ -7,8 +7,8 @@
 
 /*
  * What the daemon's files share: main.c (the ladder), machine.c (does the machine have what the
- * configuration asks for?), assemble.c (from configuration to pipeline). All of it runs in the main
- * thread.
+ * configuration asks for?), assemble.c (from configuration to pipeline), service.c (what systemd is
+ * told). All of it runs in the main thread.
  */
 
 #include <stdbool.h>
@@ -59,5 +59,16 @@ struct airlock_pipeline *assemble_pipeline(const struct airlock_config *config,
 /* What remap and copy cost here, measured and logged: 0, or -1 with one line in *error*. */
 int assemble_cost(
 	struct airlock_pool *pool, struct airlock_cost *cost, char error[static AIRLOCK_ERROR_MAX]);
+
+/* Whether stderr is the journal's. */
+bool service_has_journal(void);
+
+/* Say on stderr, in one line, what ends the daemon before it has a log. */
+void service_complain(const char *error);
+
+/* Tell the service manager, if there is one. */
+void service_starting(void);
+void service_ready(const struct airlock_config *config);
+void service_stopping(void);
 
 #endif /* AIRLOCKD_H */

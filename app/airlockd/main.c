@@ -28,6 +28,7 @@
 #include <rte_version.h>
 
 #include <airlock_log.h>
+#include <airlock_metrics.h>
 #include <airlock_rpc.h>
 #include <airlock_table.h>
 #include <airlock_telemetry.h>
@@ -38,12 +39,6 @@
 #define EXIT_WRONG    2
 
 RTE_LOG_REGISTER(daemon_logtype, airlock.daemon, INFO);
-
-static void
-complain(const char *error)
-{
-	fprintf(stderr, "airlockd: %s\n", error);
-}
 
 /* Where airlock's own options begin: at "--", or nowhere. */
 static int
@@ -88,13 +83,13 @@ parse(struct airlock_config *config, int argc, char **argv)
 		fprintf(stdout, "airlockd %s, %s\n", AIRLOCK_VERSION, rte_version());
 		return 0;
 	case AIRLOCK_CONFIG_BAD:
-		complain(error);
+		service_complain(error);
 		return EXIT_WRONG;
 	case AIRLOCK_CONFIG_RUN:
 		break;
 	}
 	if (machine_check_hugepages(argc, argv, error) < 0) {
-		complain(error);
+		service_complain(error);
 		return EXIT_WRONG;
 	}
 	return -1;
@@ -147,11 +142,12 @@ take_signal(int signal_fd)
 /* Signals and requests as they come; once a second links, and the table when it is due. */
 static void
 wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *config,
-	struct airlock_rpc *rpc, int signal_fd)
+	struct airlock_rpc *rpc, struct airlock_metrics *metrics, int signal_fd)
 {
 	struct pollfd fds[] = {
 		{.fd = signal_fd, .events = POLLIN},
 		{.fd = airlock_rpc_fd(rpc), .events = POLLIN},
+		{.fd = airlock_metrics_fd(metrics), .events = POLLIN},
 	};
 	struct timespec tick;
 	uint32_t elapsed_s = 0;
@@ -167,6 +163,7 @@ wait_for_stop(struct airlock_pipeline *pipeline, const struct airlock_config *co
 		if (fds[0].revents != 0 && take_signal(signal_fd))
 			return;
 		airlock_rpc_serve(rpc);
+		airlock_metrics_serve(metrics);
 		if (ms_until(&tick) > 0)
 			continue;
 		tick.tv_sec++;
@@ -245,10 +242,27 @@ open_control(struct airlock_pipeline *pipeline, struct airlock_config *config, b
 	return rpc;
 }
 
+/* Returns 0 also where none are wanted. */
+static int
+open_metrics(struct airlock_pipeline *pipeline, const struct airlock_config *config,
+	struct airlock_metrics **metrics)
+{
+	*metrics = NULL;
+	if (config->metrics.ss_family == AF_UNSPEC)
+		return 0;
+	*metrics = airlock_metrics_create(pipeline, &config->metrics);
+	if (*metrics != NULL)
+		return 0;
+	DAEMON_LOG(ERR, "%s: cannot serve metrics there: %s; expected a free port of this host\n",
+		config->metrics_origin.text, strerror(rte_errno));
+	return -1;
+}
+
 static int
 run(struct airlock_pipeline *pipeline, struct airlock_config *config, bool windows, int signal_fd)
 {
 	int status = EXIT_RUN_TIME, ret;
+	struct airlock_metrics *metrics;
 	struct airlock_rpc *rpc;
 
 	ret = airlock_telemetry_init(pipeline);
@@ -259,19 +273,25 @@ run(struct airlock_pipeline *pipeline, struct airlock_config *config, bool windo
 	rpc = open_control(pipeline, config, windows);
 	if (rpc == NULL)
 		goto end_telemetry;
+	if (open_metrics(pipeline, config, &metrics) < 0)
+		goto close_control;
 	ret = airlock_pipeline_start(pipeline);
 	if (ret < 0) {
 		DAEMON_LOG(ERR, "cannot start: %s\n", strerror(-ret));
-		goto close_control;
+		goto close_metrics;
 	}
 	DAEMON_LOG(NOTICE, "ready: %u uplinks, %u VMs, %u lcores\n", config->nb_uplinks,
 		config->nb_vms, airlock_pipeline_nb_lcores(pipeline));
-	wait_for_stop(pipeline, config, rpc, signal_fd);
+	service_ready(config);
+	wait_for_stop(pipeline, config, rpc, metrics, signal_fd);
+	service_stopping();
 	airlock_pipeline_stop(pipeline);
 	if (config->stats_s != 0)
 		airlock_table_print(pipeline, stdout);
 	status = check_at_rest(pipeline);
 
+close_metrics:
+	airlock_metrics_destroy(metrics);
 close_control:
 	airlock_rpc_destroy(rpc);
 end_telemetry:
@@ -292,7 +312,7 @@ serve(struct airlock_config *config, int signal_fd)
 	int status;
 
 	if (machine_check(config, &lcores, &daemon_pool, error) < 0) {
-		complain(error);
+		service_complain(error);
 		return EXIT_WRONG;
 	}
 	if (config->check) {
@@ -301,23 +321,23 @@ serve(struct airlock_config *config, int signal_fd)
 		return 0;
 	}
 	if (machine_make_run_dir(config, error) < 0) {
-		complain(error);
+		service_complain(error);
 		return EXIT_WRONG;
 	}
 	pool = assemble_pool(config, &daemon_pool, error);
 	if (pool == NULL) {
-		complain(error);
+		service_complain(error);
 		return EXIT_WRONG;
 	}
 	if (daemon_pool.windows && assemble_cost(pool, &cost, error) < 0) {
-		complain(error);
+		service_complain(error);
 		status = EXIT_WRONG;
 		goto destroy_pool;
 	}
 	pipeline =
 		assemble_pipeline(config, pool, daemon_pool.windows ? &cost : NULL, &lcores, error);
 	if (pipeline == NULL) {
-		complain(error);
+		service_complain(error);
 		status = EXIT_WRONG;
 		goto destroy_pool;
 	}
@@ -340,21 +360,22 @@ main(int argc, char **argv)
 	int status;
 
 	if (signal_fd < 0) {
-		complain("no descriptor for signals");
+		service_complain("no descriptor for signals");
 		return EXIT_RUN_TIME;
 	}
 	status = parse(&config, argc, argv);
 	if (status >= 0)
 		goto free_config;
-	if (airlock_log_open() < 0) {
-		complain("no memory for the log");
+	if (airlock_log_open(service_has_journal()) < 0) {
+		service_complain("no memory for the log");
 		status = EXIT_RUN_TIME;
 		goto free_config;
 	}
+	service_starting();
 	/* rte_vhost warns of every socket that is not there yet, which is the usual case. */
 	rte_log_set_level_pattern("lib.vhost.config", RTE_LOG_ERR);
 	if (rte_eal_init(argc, argv) < 0) {
-		complain("EAL: cannot start, see above; expected EAL options before --");
+		service_complain("EAL: cannot start, see above; expected EAL options before --");
 		status = EXIT_WRONG;
 		goto close_log;
 	}

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <rte_ether.h>
 #include <rte_os.h>
@@ -96,6 +97,8 @@ struct airlock_config {
 	struct airlock_origin pool_pages_origin;
 	char control[108]; /**< control socket; default <run-dir>/control.sock */
 	struct airlock_origin control_origin;
+	struct sockaddr_storage metrics; /**< where to serve them; family 0, the default: nowhere */
+	struct airlock_origin metrics_origin;
 	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */
 	uint32_t retries; /**< further tries on a full VM ring, 0 to 64; default 4 */
 	uint32_t copy_below; /**< bytes, or AIRLOCK_COPY_BELOW_*; default AUTO */

@@ -12,13 +12,16 @@
  * Thread rule: main thread; the log itself may be written by any thread.
  */
 
+#include <stdbool.h>
+
 /**
  * Send rte_log() to stderr as "LEVEL component: text", a line each, with the levels ERR, WARN,
  * NOTICE, INFO and DEBUG. To be called before rte_eal_init().
  *
+ * @param journal  stderr is the journal's: "<3>component: text", with syslog's level
  * @return 0, or -ENOMEM
  */
-int airlock_log_open(void);
+int airlock_log_open(bool journal);
 
 /** Back to DPDK's own log. */
 void airlock_log_close(void);

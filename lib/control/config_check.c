@@ -60,6 +60,7 @@ complete_airlock(struct config_draft *draft)
 	config_where_text(draft, marks->key[CONFIG_KEY_RUN_DIR], &config->run_dir_origin);
 	config_where_text(draft, marks->key[CONFIG_KEY_POOL_FILE], &config->pool_file_origin);
 	config_where_text(draft, marks->key[CONFIG_KEY_POOL_PAGES], &config->pool_pages_origin);
+	config_where_text(draft, marks->key[CONFIG_KEY_METRICS], &config->metrics_origin);
 	return 0;
 }
 

@@ -61,6 +61,11 @@ config_key_expected(const struct config_key *key, char *text, size_t size)
 	case CONFIG_PATH:
 		snprintf(text, size, "a path of 1 to %zu bytes", key->size - 1);
 		break;
+	case CONFIG_ADDRESS:
+		snprintf(text, size,
+			"off, a port, or an address and a port such as 127.0.0.1:9100 or "
+			"[::1]:9100");
+		break;
 	case CONFIG_LIST:
 		snprintf(text, size, "%s", key->arg);
 		break;

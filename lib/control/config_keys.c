@@ -82,6 +82,17 @@ const struct config_key config_keys[] = {
 			.initial_note = "<run-dir>/control.sock",
 			.help = "socket of the JSON-RPC control interface",
 		},
+	[CONFIG_KEY_METRICS] =
+		{
+			.name = "metrics",
+			.flag = "--metrics",
+			AIRLOCK_FIELD(metrics),
+			.type = CONFIG_ADDRESS,
+			.arg = "[ADDR:]PORT|off",
+			.initial = "off",
+			.help = "serve OpenMetrics at http://ADDR:PORT/metrics; without ADDR: "
+				"127.0.0.1",
+		},
 	[CONFIG_KEY_STATS] =
 		{
 			.name = "stats",

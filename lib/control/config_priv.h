@@ -40,6 +40,7 @@ enum config_type {
 	CONFIG_MAC, /**< struct rte_ether_addr */
 	CONFIG_NAME, /**< char[AIRLOCK_NAME_MAX] */
 	CONFIG_PATH, /**< char[size] */
+	CONFIG_ADDRESS, /**< struct sockaddr_storage; all zeroes: off */
 	CONFIG_LIST, /**< key=value,... for an uplink or a VM; stored by its keys */
 	CONFIG_SWITCH, /**< no value; bool */
 };
@@ -51,6 +52,7 @@ enum config_key_id {
 	CONFIG_KEY_POOL_PAGES,
 	CONFIG_KEY_POOL_FILE,
 	CONFIG_KEY_CONTROL,
+	CONFIG_KEY_METRICS,
 	CONFIG_KEY_STATS,
 	CONFIG_KEY_RETRIES,
 	CONFIG_KEY_COPY_BELOW,

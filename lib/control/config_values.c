@@ -10,6 +10,7 @@
  * Thread rule: no state; any thread.
  */
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -176,6 +177,38 @@ store_path(char *field, size_t size, const char *text)
 	return 0;
 }
 
+/* "PORT", ":PORT", "1.2.3.4:PORT" or "[1::2]:PORT". No names: they can mean several addresses. */
+static int
+store_address(struct sockaddr_storage *field, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in in = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	size_t len = colon == NULL ? 0 : colon - text;
+	bool is_in6 = len > 2 && text[0] == '[' && text[len - 1] == ']';
+	char host[INET6_ADDRSTRLEN + 2] = "";
+	uint32_t port = 0;
+
+	if (strcmp(text, "off") != 0 &&
+		config_number(colon == NULL ? text : colon + 1, 1, UINT16_MAX, &port) < 0)
+		return -EINVAL;
+	if (len >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text + is_in6, len - 2 * is_in6);
+	if (is_in6 && inet_pton(AF_INET6, host, &in6.sin6_addr) != 1)
+		return -EINVAL;
+	if (!is_in6 && len > 0 && inet_pton(AF_INET, host, &in.sin_addr) != 1)
+		return -EINVAL;
+	in.sin_port = in6.sin6_port = htons(port);
+	memset(field, 0, sizeof(*field));
+	if (port != 0)
+		memcpy(field, is_in6 ? (const void *)&in6 : &in, is_in6 ? sizeof(in6) : sizeof(in));
+	return 0;
+}
+
 int
 config_value_store(const struct config_key *key, void *object, const char *text)
 {
@@ -196,6 +229,8 @@ config_value_store(const struct config_key *key, void *object, const char *text)
 		return store_name(field, text);
 	case CONFIG_PATH:
 		return store_path(field, key->size, text);
+	case CONFIG_ADDRESS:
+		return store_address(field, text);
 	case CONFIG_LIST:
 	case CONFIG_SWITCH:
 		break;

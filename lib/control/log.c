@@ -25,11 +25,25 @@
 #include "airlock_log.h"
 
 static FILE *stream;
+static bool for_journal; /* written before the stream is DPDK's, then read only */
 static bool at_line_start = true; /* under the stream's lock */
+
+/* The journal takes it off the line and keeps it beside. */
+static const char *
+journal_prefix(int level)
+{
+	static const char *const prefixes[] = {
+		"<0>", "<1>", "<2>", "<3>", "<4>", "<5>", "<6>", "<7>"};
+
+	/* DPDK counts from 1, syslog from 0. */
+	return prefixes[RTE_MIN(RTE_MAX(level, 1), (int)RTE_DIM(prefixes)) - 1];
+}
 
 static const char *
 level_text(int level)
 {
+	if (for_journal)
+		return journal_prefix(level);
 	if (level <= (int)RTE_LOG_ERR)
 		return "ERR ";
 	if (level == (int)RTE_LOG_WARNING)
@@ -58,10 +72,11 @@ log_write(void *cookie, const char *text, size_t len)
 }
 
 int
-airlock_log_open(void)
+airlock_log_open(bool journal)
 {
 	cookie_io_functions_t functions = {.write = log_write};
 
+	for_journal = journal;
 	stream = fopencookie(NULL, "w", functions);
 	if (stream == NULL)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
  * Configuration of lib/control: what flags and file are read as, and which of them wins.
  */
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "test_config.h"
@@ -26,6 +27,7 @@ test_defaults_are_those_of_the_help_text(void)
 	ASSERT_TEXT(config.pool_file_origin.text, "default", "origin");
 	ASSERT_TEXT(config.pool_pages_origin.text, "default", "origin");
 	TEST_ASSERT_EQUAL(config.pool_pages, 8192, "pool-pages");
+	TEST_ASSERT_EQUAL(config.metrics.ss_family, AF_UNSPEC, "metrics");
 	TEST_ASSERT_EQUAL(config.stats_s, 0, "stats");
 	TEST_ASSERT_EQUAL(config.retries, 4, "retries");
 	TEST_ASSERT_EQUAL(config.copy_below, AIRLOCK_COPY_BELOW_AUTO, "copy-below");
@@ -138,6 +140,50 @@ test_rates_are_set(void)
 	TEST_ASSERT_EQUAL(limits.tx_bps, 10000000, "tx-rate");
 	TEST_ASSERT_EQUAL(limits.tx_burst_bytes, 1000000000, "tx-burst");
 	TEST_ASSERT_EQUAL(limits.storm_pps, 3, "storm");
+	return TEST_SUCCESS;
+}
+
+static int
+test_metrics_are_served_on_loopback_unless_told_otherwise(void)
+{
+	static const struct {
+		const char *text;
+		int family;
+		const char *host;
+		uint16_t port;
+	} addresses[] = {
+		{"off", AF_UNSPEC, "", 0},
+		{"9100", AF_INET, "127.0.0.1", 9100},
+		{":65535", AF_INET, "127.0.0.1", 65535},
+		{"0.0.0.0:1", AF_INET, "0.0.0.0", 1},
+		{"192.0.2.7:9100", AF_INET, "192.0.2.7", 9100},
+		{"[::]:9100", AF_INET6, "::", 9100},
+		{"[2001:db8:1111:2222:3333:4444:5555:6666]:9100", AF_INET6,
+			"2001:db8:1111:2222:3333:4444:5555:6666", 9100},
+	};
+	char host[INET6_ADDRSTRLEN];
+
+	for (unsigned int i = 0; i < RTE_DIM(addresses); i++) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&config.metrics;
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&config.metrics;
+		bool is_in6 = addresses[i].family == AF_INET6;
+
+		verdict = PARSE(false, "--vm", WEB, "--metrics", addresses[i].text);
+		TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+		TEST_ASSERT_EQUAL(
+			config.metrics.ss_family, addresses[i].family, "%s", addresses[i].text);
+		if (addresses[i].family == AF_UNSPEC)
+			continue;
+		inet_ntop(addresses[i].family,
+			is_in6 ? (const void *)&in6->sin6_addr : &in->sin_addr, host, sizeof(host));
+		ASSERT_TEXT(host, addresses[i].host, "address");
+		TEST_ASSERT_EQUAL(ntohs(is_in6 ? in6->sin6_port : in->sin_port), addresses[i].port,
+			"%s", addresses[i].text);
+		ASSERT_TEXT(config.metrics_origin.text, "--metrics", "origin");
+	}
+	verdict = parse_file("[airlock]\nmetrics = 9100\n" VM_WEB);
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT_EQUAL(config.metrics.ss_family, AF_INET, "by file");
 	return TEST_SUCCESS;
 }
 
@@ -345,6 +391,7 @@ static const struct unit_test_suite config_suite = {
 			CONFIG_CASE(test_defaults_are_those_of_the_help_text),
 			CONFIG_CASE(test_flags_set_every_value),
 			CONFIG_CASE(test_rates_are_set),
+			CONFIG_CASE(test_metrics_are_served_on_loopback_unless_told_otherwise),
 			CONFIG_CASE(test_windows_are_set),
 			CONFIG_CASE(test_file_sets_every_value),
 			CONFIG_CASE(test_flags_win_over_file_key_by_key),
