@@ -344,6 +344,7 @@ for ((i = 2; i <= kills || ${#rest[@]} > 0; i++)); do
     if [ $i -eq 2 ]; then
         scan_loaded $name
         cpus=5
+        # Ten seconds are not for that.
         [ "$scan_s" -ge 600 ] || rest=()
     elif [ "${#rest[@]}" -gt 0 ]; then
         scan_rest $name

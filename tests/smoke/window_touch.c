@@ -235,15 +235,24 @@ report(uint32_t seconds)
 	}
 }
 
+static bool
+is_in(const struct range *ranges, int nb, uint32_t page)
+{
+	for (int i = 0; i < nb; i++) {
+		if (page >= ranges[i].first && page <= ranges[i].last)
+			return true;
+	}
+	return false;
+}
+
 static void
 report_rest(const struct range *ranges, int nb)
 {
 	printf("touch: not begun:");
-	for (int i = 0; i < nb; i++) {
-		for (uint32_t page = ranges[i].first; page <= ranges[i].last; page++) {
-			if (!atomic_load_explicit(&was_begun[page], memory_order_relaxed))
-				printf(" %" PRIu32, page);
-		}
+	for (uint32_t page = 0; page < nb_pages; page++) {
+		if (is_in(ranges, nb, page) &&
+			!atomic_load_explicit(&was_begun[page], memory_order_relaxed))
+			printf(" %" PRIu32, page);
 	}
 	printf("\n");
 	fflush(stdout);
