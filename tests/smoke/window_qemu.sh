@@ -343,9 +343,9 @@ for ((i = 2; i <= kills || ${#rest[@]} > 0; i++)); do
     kill -CONT "$load_pid"
     if [ $i -eq 2 ]; then
         scan_loaded $name
-        cpus=5
         # Ten seconds are not for that.
         [ "$scan_s" -ge 600 ] || rest=()
+        cpus=$((${#rest[@]} > 0 ? 5 : 2))
     elif [ "${#rest[@]}" -gt 0 ]; then
         scan_rest $name
     fi
