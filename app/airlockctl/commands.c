@@ -134,6 +134,8 @@ show_value(FILE *out, json_t *value)
 static const struct command commands[] = {
 	{{"vm", "add"}, "KEY=VALUE,...", "add a VM; keys as airlockd's --vm has them", 1, 1,
 		"vm.add", JSON_NULL, params_vm_keys, NULL, NULL, NULL},
+	{{"vm", "set"}, "NAME KEY=VALUE,...", "change a VM while it runs", 2, 2, "vm.set",
+		JSON_NULL, params_vm_change, NULL, NULL, NULL},
 	{{"vm", "del"}, "NAME", "remove a VM", 1, 1, "vm.del", JSON_NULL, params_vm_name, NULL,
 		NULL, NULL},
 	{{"vm", "list"}, "", "all VMs", 0, 0, "vm.list", JSON_ARRAY, NULL, show_vms, NULL, NULL},

@@ -16,14 +16,14 @@
 
 /* One "KEY=VALUE", *len* bytes. A value stays text: the daemon reads it as it reads the flag's. */
 static bool
-add_pair(json_t *params, const char *pair, size_t len)
+add_pair(json_t *params, const char *command, const char *pair, size_t len)
 {
 	const char *equals = memchr(pair, '=', len);
 	char *key;
 	bool twice;
 
 	if (equals == NULL || equals == pair) {
-		ctl_complain("vm add: '%.*s', expected KEY=VALUE", (int)len, pair);
+		ctl_complain("%s: '%.*s', expected KEY=VALUE", command, (int)len, pair);
 		return false;
 	}
 	key = strndup(pair, equals - pair);
@@ -31,33 +31,45 @@ add_pair(json_t *params, const char *pair, size_t len)
 		return false;
 	twice = json_object_get(params, key) != NULL;
 	if (twice)
-		ctl_complain("vm add: key '%s' twice", key);
+		ctl_complain("%s: key '%s' twice", command, key);
 	else if (json_object_set_new(
 			 params, key, json_stringn(equals + 1, len - (equals + 1 - pair))) < 0)
-		ctl_complain("vm add: '%.*s' is not text", (int)len, pair);
+		ctl_complain("%s: '%.*s' is not text", command, (int)len, pair);
 	else
 		len = 0;
 	free(key);
 	return len == 0;
 }
 
-bool
-params_vm_keys(char **args, json_t **params)
+/* All of "KEY=VALUE,...", into *params*, which is given back if they are wrong. */
+static bool
+add_pairs(json_t *params, const char *command, const char *pair)
 {
-	const char *pair = args[0];
 	bool right = true;
 
-	*params = json_object();
 	while (right && pair != NULL) {
 		const char *comma = strchr(pair, ',');
 
-		right = add_pair(
-			*params, pair, comma != NULL ? (size_t)(comma - pair) : strlen(pair));
+		right = add_pair(params, command, pair,
+			comma != NULL ? (size_t)(comma - pair) : strlen(pair));
 		pair = comma != NULL ? comma + 1 : NULL;
 	}
 	if (!right)
-		json_decref(*params);
+		json_decref(params);
 	return right;
+}
+
+bool
+params_vm_keys(char **args, json_t **params)
+{
+	*params = json_object();
+	return add_pairs(*params, "vm add", args[0]);
+}
+
+bool
+params_vm_change(char **args, json_t **params)
+{
+	return params_vm_name(args, params) && add_pairs(*params, "vm set", args[1]);
 }
 
 bool

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 bool params_vm_keys(char **args, json_t **params); /* KEY=VALUE,... */
+bool params_vm_change(char **args, json_t **params); /* NAME KEY=VALUE,... */
 bool params_vm_name(char **args, json_t **params); /* NAME */
 bool params_log(char **args, json_t **params); /* TYPE LEVEL */
 bool params_json(const char *text, json_t **params); /* JSON; NULL: none */

@@ -147,6 +147,19 @@ struct airlock_config_pair {
 int airlock_config_add_vm(struct airlock_config *config, const struct airlock_config_pair *pairs,
 	unsigned int nb_pairs, const char *origin, char error[static AIRLOCK_ERROR_MAX]);
 
+/**
+ * Change a VM, in the configuration and in the pipeline, while it runs.
+ *
+ * @param pairs   name, and keys of `--vm` that may change at run time
+ * @param origin  what an error says where the values came from: "vm.set"
+ * @param error   receives one line: origin, what was found, what was expected
+ * @return index into vms[]; -EINVAL: a value is wrong, or no such VM; -ENOMEM, or what the pipeline
+ *         said. On error neither has changed.
+ */
+int airlock_config_set_vm(struct airlock_config *config, struct airlock_pipeline *pipeline,
+	const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *origin,
+	char error[static AIRLOCK_ERROR_MAX]);
+
 /** Take a VM out of a configuration. A name that is not there is ignored. */
 void airlock_config_del_vm(struct airlock_config *config, const char *name);
 

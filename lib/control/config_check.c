@@ -217,6 +217,18 @@ config_check_vm(struct config_draft *draft, uint16_t vm_idx)
 }
 
 int
+config_check_change(struct config_draft *draft, uint16_t vm_idx)
+{
+	if (is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK]) &&
+		resolve_uplink(draft, vm_idx) < 0)
+		return -EINVAL;
+	for (uint16_t i = 0; i < draft->config->nb_vms; i++)
+		if (i != vm_idx && check_pair(draft, i, vm_idx) < 0)
+			return -EINVAL;
+	return 0;
+}
+
+int
 config_check(struct config_draft *draft)
 {
 	const struct airlock_config *config = draft->config;

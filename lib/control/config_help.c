@@ -92,6 +92,19 @@ config_key_names(enum config_scope scope, bool with_identity, char *text, size_t
 	return text;
 }
 
+const char *
+config_key_changeable(char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < CONFIG_KEY_MAX && len < size; i++)
+		if (config_keys[i].change != NULL)
+			len += snprintf(text + len, size - len, "%s%s", len == 0 ? "" : ", ",
+				config_keys[i].name);
+	return text;
+}
+
 static void
 print_key(FILE *out, const struct config_key *key)
 {

@@ -243,6 +243,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "mac",
 			VM_FIELD(mac),
+			.change = config_change_net,
 			.required = true,
 			.type = CONFIG_MAC,
 			.arg = "MAC",
@@ -282,6 +283,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "vlan",
 			VM_FIELD(vlan_id),
+			.change = config_change_net,
 			.type = CONFIG_NUMBER,
 			.min = 0,
 			.max = 4094,
@@ -293,6 +295,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "uplink",
 			VM_FIELD(uplink_id),
+			.change = config_change_net,
 			.type = CONFIG_NUMBER,
 			.min = 0,
 			.max = PORT_MAX,
@@ -304,6 +307,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "antispoof",
 			VM_FIELD(antispoof),
+			.change = config_change_net,
 			.type = CONFIG_CHOICE,
 			.words = {"off", "on"},
 			.arg = "on|off",
@@ -314,6 +318,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "storm",
 			VM_FIELD(storm_pps),
+			.change = config_change_limits,
 			.type = CONFIG_NUMBER,
 			.min = 0,
 			.max = STORM_MAX,
@@ -325,6 +330,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "rx-rate",
 			VM_FIELD(rx_bps),
+			.change = config_change_limits,
 			.type = CONFIG_AMOUNT,
 			.min = RATE_MIN,
 			.max = AIRLOCK_LIMIT_MAX_BPS,
@@ -336,6 +342,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "rx-burst",
 			VM_FIELD(rx_burst_bytes),
+			.change = config_change_limits,
 			.type = CONFIG_AMOUNT,
 			.min = AIRLOCK_LIMIT_MIN_BURST,
 			.max = BURST_MAX,
@@ -347,6 +354,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "tx-rate",
 			VM_FIELD(tx_bps),
+			.change = config_change_limits,
 			.type = CONFIG_AMOUNT,
 			.min = RATE_MIN,
 			.max = AIRLOCK_LIMIT_MAX_BPS,
@@ -358,6 +366,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "tx-burst",
 			VM_FIELD(tx_burst_bytes),
+			.change = config_change_limits,
 			.type = CONFIG_AMOUNT,
 			.min = AIRLOCK_LIMIT_MIN_BURST,
 			.max = BURST_MAX,
@@ -369,6 +378,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "deliver",
 			VM_FIELD(deliver),
+			.change = config_change_deliver,
 			.type = CONFIG_CHOICE,
 			.words = {"copy", "auto", "remap"},
 			.arg = "copy|auto|remap",
@@ -379,6 +389,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "quota",
 			VM_FIELD(quota_pages),
+			.change = config_change_quota,
 			.type = CONFIG_NUMBER,
 			.min = 0,
 			.max = 16777216,
@@ -390,6 +401,7 @@ const struct config_key config_keys[] = {
 		{
 			.name = "stray",
 			VM_FIELD(stray),
+			.change = config_change_stray,
 			.type = CONFIG_CHOICE,
 			.words = {"stall", "kill"},
 			.arg = "stall|kill",

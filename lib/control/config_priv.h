@@ -85,6 +85,15 @@ enum config_key_id {
 	CONFIG_KEY_MAX,
 };
 
+/**
+ * Give a running VM of the pipeline a changed value.
+ *
+ * @param vm  all of the VM as it is to be
+ * @return 0, or -errno with the pipeline's VM unchanged
+ */
+typedef int (*config_change_fn)(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+
 /** One key: how it is read, where it is stored, what the help text says of it. */
 struct config_key {
 	const char *name; /**< in the file and in a list */
@@ -100,6 +109,8 @@ struct config_key {
 	size_t size; /**< of the value */
 	const char *initial; /**< default, as a user would write it; NULL: see initial_note */
 	const char *initial_note; /**< default that is known only in the end */
+	/** Of a VM: may change at run time, by this; keys that are one change have the same. */
+	config_change_fn change;
 	const char *arg; /**< placeholder of the value */
 	const char *help;
 };
@@ -169,6 +180,22 @@ const char *config_key_expected(const struct config_key *key, char *text, size_t
 /** List the names of the keys that a section of *scope* may have: "mac, socket, mode". */
 const char *config_key_names(enum config_scope scope, bool with_identity, char *text, size_t size);
 
+/** List the names of a VM's keys that may change at run time. */
+const char *config_key_changeable(char *text, size_t size);
+
+/* config_change.c */
+
+int config_change_net(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+int config_change_limits(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+int config_change_deliver(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+int config_change_quota(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+int config_change_stray(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+
 /* config_values.c */
 
 /**
@@ -231,6 +258,19 @@ struct config_draft *config_draft_create(
 /** Free a draft, not its configuration. NULL is ignored. */
 void config_draft_destroy(struct config_draft *draft);
 
+/* config_vm.c */
+
+/** The pair of a key, or NULL. */
+const struct airlock_config_pair *config_find_pair(
+	const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *key);
+
+/** Fail if a key is none of a VM's. @return 0, or -EINVAL */
+int config_check_keys(struct config_draft *draft, struct config_where where,
+	const struct airlock_config_pair *pairs, unsigned int nb_pairs);
+
+/** Where a VM is in the network. */
+struct airlock_pipeline_vm_net config_vm_net(const struct airlock_config_vm *vm);
+
 /* config_options.c */
 
 /** Sort the command line into draft->uses; reads no value yet. */
@@ -281,5 +321,8 @@ int config_check(struct config_draft *draft);
 
 /** The same for one VM whose keys are set, beside all before it, which are complete. */
 int config_check_vm(struct config_draft *draft, uint16_t vm_idx);
+
+/** The same for one VM that was complete, and of which keys are set anew, beside all others. */
+int config_check_change(struct config_draft *draft, uint16_t vm_idx);
 
 #endif /* CONFIG_PRIV_H */

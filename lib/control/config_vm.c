@@ -18,8 +18,8 @@
 
 #include "config_priv.h"
 
-static const struct airlock_config_pair *
-find_pair(const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *key)
+const struct airlock_config_pair *
+config_find_pair(const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *key)
 {
 	for (unsigned int i = 0; i < nb_pairs; i++)
 		if (strcmp(pairs[i].key, key) == 0)
@@ -27,8 +27,8 @@ find_pair(const struct airlock_config_pair *pairs, unsigned int nb_pairs, const 
 	return NULL;
 }
 
-static int
-check_keys(struct config_draft *draft, struct config_where where,
+int
+config_check_keys(struct config_draft *draft, struct config_where where,
 	const struct airlock_config_pair *pairs, unsigned int nb_pairs)
 {
 	char names[CONFIG_NAMES_MAX];
@@ -46,11 +46,11 @@ static int
 draft_vm(struct config_draft *draft, struct config_where where,
 	const struct airlock_config_pair *pairs, unsigned int nb_pairs)
 {
-	const struct airlock_config_pair *name = find_pair(pairs, nb_pairs, "name");
+	const struct airlock_config_pair *name = config_find_pair(pairs, nb_pairs, "name");
 	struct airlock_config *config = draft->config;
 	int idx;
 
-	if (check_keys(draft, where, pairs, nb_pairs) < 0)
+	if (config_check_keys(draft, where, pairs, nb_pairs) < 0)
 		return -EINVAL;
 	if (name == NULL)
 		return config_fail(
@@ -112,6 +112,17 @@ airlock_config_limits(const struct airlock_config_vm *vm)
 	};
 }
 
+struct airlock_pipeline_vm_net
+config_vm_net(const struct airlock_config_vm *vm)
+{
+	return (struct airlock_pipeline_vm_net){
+		.mac = vm->mac,
+		.vlan_id = vm->vlan_id,
+		.uplink_id = vm->uplink_id,
+		.antispoof = vm->antispoof,
+	};
+}
+
 int
 airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
 	struct airlock_pipeline *pipeline)
@@ -122,10 +133,7 @@ airlock_config_start_vm(const struct airlock_config *config, const struct airloc
 		.socket = vm->socket,
 		.server = vm->server,
 		.nb_queues = vm->nb_queues,
-		.mac = vm->mac,
-		.vlan_id = vm->vlan_id,
-		.uplink_id = vm->uplink_id,
-		.antispoof = vm->antispoof,
+		.net = config_vm_net(vm),
 		.limits = airlock_config_limits(vm),
 		.deliver = vm->deliver,
 		.window = vm->window,

@@ -43,6 +43,7 @@ const struct rpc_method rpc_methods[] = {
 	{"vm.list", "name, MAC, state and delivery of each VM", .run = rpc_vm_list},
 	{"vm.show", "all of one VM: name", {NAME_OF_VM}, .run = rpc_vm_show},
 	{"vm.add", "add a VM: the keys of --vm", .own_params = true, .run = rpc_vm_add},
+	{"vm.set", "change a VM: name, and keys of --vm", .own_params = true, .run = rpc_vm_set},
 	{"vm.del", "delete a VM: name", {NAME_OF_VM}, .run = rpc_vm_del},
 	{"uplink.list", "all of each uplink", .run = rpc_uplink_list},
 	{"uplink.show", "all of one uplink: port",

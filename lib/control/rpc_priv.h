@@ -165,6 +165,7 @@ extern const unsigned int rpc_nb_methods;
 int rpc_vm_list(struct rpc_call *call);
 int rpc_vm_show(struct rpc_call *call);
 int rpc_vm_add(struct rpc_call *call);
+int rpc_vm_set(struct rpc_call *call);
 int rpc_vm_del(struct rpc_call *call);
 int rpc_uplink_list(struct rpc_call *call);
 int rpc_uplink_show(struct rpc_call *call);

@@ -3,7 +3,7 @@
  */
 
 /*
- * Methods that add and delete VMs. Keys and their checks are those of --vm (config_keys.c,
+ * Methods that add, change and delete VMs. Keys and their checks are those of --vm (config_keys.c,
  * config_vm.c); a value may be written as a string, as there, or as JSON's own kind.
  *
  * Thread rule: main thread.
@@ -54,8 +54,8 @@ cut_params(struct rpc_call *call, struct airlock_config_pair *pairs, char (*numb
 			? ""
 			: value_text(key, value, numbers[nb], sizeof(numbers[nb]));
 		if (pairs[nb].value == NULL)
-			return rpc_fail(call, RPC_INVALID_PARAMS, "vm.add: %s is %s, expected %s",
-				name, rpc_kind(value),
+			return rpc_fail(call, RPC_INVALID_PARAMS, "%s: %s is %s, expected %s",
+				call->method->name, name, rpc_kind(value),
 				config_key_expected(key, expected, sizeof(expected)));
 		if (++nb == CONFIG_KEY_MAX)
 			break;
@@ -101,6 +101,27 @@ rpc_vm_add(struct rpc_call *call)
 		return 0;
 	airlock_config_del_vm(config, config->vms[idx].name);
 	return -1;
+}
+
+int
+rpc_vm_set(struct rpc_call *call)
+{
+	struct airlock_pipeline *pipeline = call->env->pipeline;
+	struct airlock_config_pair pairs[CONFIG_KEY_MAX];
+	struct airlock_config *config = call->env->config;
+	char numbers[CONFIG_KEY_MAX][32];
+	char error[AIRLOCK_ERROR_MAX];
+	int nb = cut_params(call, pairs, numbers), idx;
+
+	if (nb < 0)
+		return -1;
+	idx = airlock_config_set_vm(config, pipeline, pairs, nb, "vm.set", error);
+	if (idx < 0)
+		return rpc_fail(
+			call, idx == -EINVAL ? RPC_INVALID_PARAMS : RPC_FAILED, "%s", error);
+	call->result =
+		rpc_vm_brief(pipeline, airlock_pipeline_find_vm(pipeline, config->vms[idx].name));
+	return 0;
 }
 
 int

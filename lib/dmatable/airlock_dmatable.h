@@ -125,6 +125,9 @@ struct airlock_dmatable *airlock_dmatable_create(const struct airlock_dmatable_c
  */
 int airlock_dmatable_start(struct airlock_dmatable *table);
 
+/** Treat strays in another way from now on. Control, at any time. */
+void airlock_dmatable_set_stray(struct airlock_dmatable *table, enum airlock_stray stray);
+
 /**
  * Stop: the agent is asked to unmap all, its answer is awaited for up to *wait_ms*, then the
  * connection is closed; *event* is called if the window was there. Frames that were not confirmed

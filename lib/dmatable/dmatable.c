@@ -57,6 +57,12 @@ airlock_dmatable_driver_find(const char *name)
 	return NULL;
 }
 
+void
+airlock_dmatable_set_stray(struct airlock_dmatable *table, enum airlock_stray stray)
+{
+	atomic_store_explicit(&table->stray, stray, memory_order_relaxed);
+}
+
 static void
 table_init(struct airlock_dmatable *table, const struct airlock_dmatable_conf *conf)
 {
@@ -65,7 +71,7 @@ table_init(struct airlock_dmatable *table, const struct airlock_dmatable_conf *c
 	table->pool = conf->pool;
 	table->pages = airlock_pool_table(conf->pool);
 	table->ops = airlock_dmatable_driver_find(DRIVER);
-	table->stray = conf->stray;
+	airlock_dmatable_set_stray(table, conf->stray);
 	table->event = conf->event;
 	table->resume = conf->resume;
 	table->arg = conf->arg;

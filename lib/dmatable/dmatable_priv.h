@@ -107,7 +107,7 @@ struct airlock_dmatable {
 	struct airlock_pool *pool;
 	struct airlock_page_table *pages;
 	const struct airlock_dmatable_ops *ops;
-	enum airlock_stray stray;
+	_Atomic enum airlock_stray stray; /* control changes it, the unmap thread reads */
 	airlock_dmatable_event_fn event;
 	airlock_dmatable_resume_fn resume; /* NULL: never */
 	void *arg;

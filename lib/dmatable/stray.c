@@ -113,9 +113,10 @@ wait_log(struct airlock_dmatable *table, struct retry *retry)
 static void
 stray_punish(struct airlock_dmatable *table, uint32_t page)
 {
+	enum airlock_stray stray = atomic_load_explicit(&table->stray, memory_order_relaxed);
 	struct window *window = table->window;
 
-	if (table->stray != AIRLOCK_STRAY_KILL || window->ops->poison(window->space, page) == 0)
+	if (stray != AIRLOCK_STRAY_KILL || window->ops->poison(window->space, page) == 0)
 		return;
 	if (!table->warned)
 		DMATABLE_LOG(WARNING,

@@ -12,9 +12,9 @@
  * A broadcast domain is an uplink and a VLAN (0: untagged). Entries are static: a VM has one MAC in
  * one domain, told by configuration, never learnt.
  *
- * Thread rule: one writer at a time (add, del); any number of readers, who must be registered and
- * online in the rte_rcu_qsbr variable given at creation, and who may keep what a look-up returned
- * until their next quiescent state. A writer must not be such a reader.
+ * Thread rule: one writer at a time (add, del, move); any number of readers, who must be registered
+ * and online in the rte_rcu_qsbr variable given at creation, and who may keep what a look-up
+ * returned until their next quiescent state. A writer must not be such a reader.
  */
 
 #include <stdint.h>
@@ -113,6 +113,21 @@ int airlock_fdb_add(
  * @return 0; -ENOENT (MAC not in the domain); -ENOMEM. On error nothing has changed.
  */
 int airlock_fdb_del(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint16_t domain);
+
+/**
+ * Give a VM another MAC, another domain, or both.
+ *
+ * The new key is there before the old one goes: a packet for either finds the VM meanwhile. In one
+ * domain the flood group stays as it is; else the VM is in both groups meanwhile.
+ *
+ * @param mac, domain          as they are
+ * @param new_mac, new_domain  as airlock_fdb_add() takes them; if both are as they are, nothing
+ *                             happens
+ * @return 0; -ENOENT (MAC not in the domain); -EINVAL (new address out of range); -EEXIST (new MAC
+ *         already in the new domain); -ENOSPC; -ENOMEM. On error nothing has changed.
+ */
+int airlock_fdb_move(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint16_t domain,
+	const struct rte_ether_addr *new_mac, uint16_t new_domain);
 
 /** The VM of a MAC. Writer or reader. @return 0 to AIRLOCK_FDB_MAX_VMS - 1, or -ENOENT */
 int airlock_fdb_find(

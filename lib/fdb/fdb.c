@@ -245,6 +245,70 @@ airlock_fdb_del(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint1
 	return 0;
 }
 
+/* The groups of a VM's domains before and after it moves from one to the other. */
+struct group_move {
+	struct airlock_fdb_group *old_from, *from; /* from: NULL if nobody is left */
+	struct airlock_fdb_group *old_to, *to;
+};
+
+static int
+group_move_init(struct group_move *move, const struct airlock_fdb *fdb, uint16_t from, uint16_t to,
+	uint16_t vm_id)
+{
+	*move = (struct group_move){
+		.old_from = fdb_flood_get(fdb->flood, from),
+		.old_to = fdb_flood_get(fdb->flood, to),
+	};
+	move->to = fdb_group_with(move->old_to, vm_id);
+	if (move->to == NULL)
+		return -ENOMEM;
+	if (move->old_from->nb_vms == 1)
+		return 0;
+	move->from = fdb_group_without(move->old_from, vm_id);
+	if (move->from != NULL)
+		return 0;
+	rte_free(move->to);
+	return -ENOMEM;
+}
+
+int
+airlock_fdb_move(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint16_t domain,
+	const struct rte_ether_addr *new_mac, uint16_t new_domain)
+{
+	const uint64_t key = airlock_fdb_key_mac(mac, domain);
+	const uint64_t new_key = airlock_fdb_key_mac(new_mac, new_domain);
+	int vm_id = find_key(fdb, key), ret;
+	struct group_move move = {0};
+
+	if (vm_id < 0)
+		return -ENOENT;
+	if (!rte_is_valid_assigned_ether_addr(new_mac))
+		return -EINVAL;
+	if (new_key == key)
+		return 0;
+	if (find_key(fdb, new_key) >= 0)
+		return -EEXIST;
+	if (domain != new_domain && group_move_init(&move, fdb, domain, new_domain, vm_id) < 0)
+		return -ENOMEM;
+	ret = rte_hash_add_key_data(fdb->hash, &new_key, (void *)(uintptr_t)vm_id);
+	if (ret < 0) {
+		rte_free(move.from);
+		rte_free(move.to);
+		return ret;
+	}
+	front_add(fdb, new_key, vm_id);
+	if (domain != new_domain) {
+		fdb_flood_set(fdb->flood, new_domain, move.to);
+		fdb_flood_set(fdb->flood, domain, move.from);
+	}
+	front_del(fdb, key);
+	rte_hash_del_key(fdb->hash, &key);
+	/* That has waited for the readers: the front's slot and the old groups have none left. */
+	rte_free(move.old_from);
+	rte_free(move.old_to);
+	return 0;
+}
+
 int
 airlock_fdb_find(const struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint16_t domain)
 {

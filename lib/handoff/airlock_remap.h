@@ -96,7 +96,8 @@ struct airlock_remap {
 	struct airlock_pool *pool;
 	struct airlock_page_table *pages;
 	uint32_t frame_bytes;
-	bool copy_only; /**< never remap, not even where there is nothing to copy into */
+	/** Never remap, not even with nothing to copy into; control writes, lcores read. */
+	_Atomic bool copy_only;
 	/** Of the window; 0: there is none. Control writes it (release) last when the window comes
 	 * and first when it goes; the lcores read it (acquire) once a burst. */
 	_Atomic uint32_t tag;
@@ -142,6 +143,9 @@ bool airlock_remap_may_resume(const struct airlock_remap *remap, uint32_t frame)
 
 /** Frames that the VM may hold from now on. Control. */
 void airlock_remap_set_quota(struct airlock_remap *remap, uint32_t nb_frames);
+
+/** Deliver by AUTO or REMAP from now on. Control. */
+void airlock_remap_set_deliver(struct airlock_remap *remap, enum airlock_deliver deliver);
 
 /** Correct the thresholds by what was measured since the last call; once a second. Control. */
 void airlock_remap_correct(struct airlock_remap *remap);

@@ -70,6 +70,18 @@ publish_thresholds(struct airlock_remap *remap)
 	atomic_store_explicit(&remap->least_below, least, memory_order_relaxed);
 }
 
+void
+airlock_remap_set_deliver(struct airlock_remap *remap, enum airlock_deliver deliver)
+{
+	bool copy_only =
+		deliver == AIRLOCK_DELIVER_AUTO && remap->fixed_below == AIRLOCK_COPY_BELOW_ALWAYS;
+
+	remap->deliver = deliver;
+	/* A burst may see the one before and the other after the change: both are of use alone. */
+	atomic_store_explicit(&remap->copy_only, copy_only, memory_order_relaxed);
+	publish_thresholds(remap);
+}
+
 static int
 queues_create(struct airlock_remap *remap)
 {
@@ -97,13 +109,10 @@ airlock_remap_create(const struct airlock_remap_conf *conf)
 	remap->pool = conf->pool;
 	remap->pages = airlock_pool_table(conf->pool);
 	remap->frame_bytes = 1u << remap->pages->frame_shift;
-	remap->deliver = conf->deliver;
 	remap->fixed_below = conf->copy_below;
-	remap->copy_only = conf->deliver == AIRLOCK_DELIVER_AUTO &&
-		conf->copy_below == AIRLOCK_COPY_BELOW_ALWAYS;
 	airlock_cost_feedback_init(
 		&remap->feedback, conf->cost, remap->frame_bytes, RUN_PAGES_UNKNOWN);
-	publish_thresholds(remap);
+	airlock_remap_set_deliver(remap, conf->deliver);
 	if (queues_create(remap) == 0)
 		return remap;
 	airlock_remap_destroy(remap);

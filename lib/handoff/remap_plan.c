@@ -119,7 +119,7 @@ burst_fall(struct burst *b, uint16_t first)
 	uint32_t room = remap_room(b->remap);
 
 	b->fell = true;
-	if (b->tag == 0 || b->remap->copy_only)
+	if (b->tag == 0 || atomic_load_explicit(&b->remap->copy_only, memory_order_relaxed))
 		return;
 	for (uint16_t i = first; i < b->n && room > half && b->queue->spills_left > 0; i++) {
 		if (b->frames[i] != NO_FRAME || b->kept[i])

@@ -92,15 +92,20 @@ struct airlock_limits {
 	uint32_t storm_pps; /**< flooded packets a second that it may send; 0: no limit */
 };
 
+/** Where a VM is in the network. */
+struct airlock_pipeline_vm_net {
+	struct rte_ether_addr mac;
+	uint16_t vlan_id; /**< 0: untagged */
+	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
+	bool antispoof; /**< drop what it sends from another MAC */
+};
+
 struct airlock_pipeline_vm {
 	const char *name; /**< 1 to 31 characters */
 	const char *socket;
 	bool server;
 	uint16_t nb_queues;
-	struct rte_ether_addr mac;
-	uint16_t vlan_id; /**< 0: untagged */
-	uint16_t uplink_id; /**< as airlock_pipeline_add_uplink() returned it */
-	bool antispoof;
+	struct airlock_pipeline_vm_net net;
 	struct airlock_limits limits;
 	enum airlock_deliver deliver; /**< other than COPY: the VM has a window */
 	const char *window; /**< socket of the window; NULL without one */
@@ -231,6 +236,45 @@ int airlock_pipeline_limit_vm(
 
 /** Delete a VM, at any time. @return 0, or -ENOENT */
 int airlock_pipeline_del_vm(struct airlock_pipeline *pipeline, uint16_t vm_id);
+
+/**
+ * Give a VM another place in the network, at any time: all of it at once.
+ *
+ * A packet for the place before and one for the new place both find the VM meanwhile, so neither it
+ * nor another loses one by the change. On return no lcore uses what was before.
+ *
+ * @return 0; -ENOENT; -EEXIST (MAC in the domain); -EINVAL; -ENOSPC; -ENOMEM. On error nothing has
+ *         changed.
+ */
+int airlock_pipeline_set_vm_net(struct airlock_pipeline *pipeline, uint16_t vm_id,
+	const struct airlock_pipeline_vm_net *net);
+
+/**
+ * Give a VM another quota, at any time; of no use to one without a window.
+ *
+ * A VM that holds more than its new quota keeps that, and gets no more before it has released it.
+ *
+ * @return 0, or -ENOENT
+ */
+int airlock_pipeline_set_vm_quota(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, uint32_t quota_pages);
+
+/**
+ * Deliver to a VM in another way, at any time.
+ *
+ * @return 0; -ENOENT; -ENOTSUP: COPY for a VM with a window, or another way for one without
+ */
+int airlock_pipeline_set_vm_deliver(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, enum airlock_deliver deliver);
+
+/**
+ * Treat a guest that touches hidden pages in another way from now on, at any time; of no use to a
+ * VM without a window.
+ *
+ * @return 0, or -ENOENT
+ */
+int airlock_pipeline_set_vm_stray(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, enum airlock_stray stray);
 
 /**
  * Tell an lcore what to run, before the start. What nobody is told to run is spread evenly over the

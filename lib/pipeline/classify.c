@@ -78,7 +78,7 @@ flood_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf *m, uint1
 		drop(lc, drops, AIRLOCK_DROP_NO_LISTENER, &m, 1);
 		return;
 	}
-	flood(lc, m, domain, NULL);
+	flood(lc, m, domain, NULL, NULL);
 }
 
 /* Close up over packets without a VM. Returns how many are left. */
@@ -140,7 +140,7 @@ classify_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf **mbuf
 
 /* Why a packet from a VM may not pass, or AIRLOCK_DROP_MAX. */
 static enum airlock_drop
-check_from_vm(const struct vm *vm, struct rte_mbuf *m)
+check_from_vm(const struct vm_net *net, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	uint64_t source;
@@ -148,7 +148,7 @@ check_from_vm(const struct vm *vm, struct rte_mbuf *m)
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
 		return AIRLOCK_DROP_RUNT;
 	memcpy(&source, &eth->src_addr, sizeof(source));
-	if (unlikely((source & MAC_MASK) != vm->mac_word && vm->antispoof))
+	if (unlikely((source & MAC_MASK) != net->mac_word && net->antispoof))
 		return AIRLOCK_DROP_SPOOFED;
 	if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
 		    eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_QINQ)))
@@ -159,7 +159,7 @@ check_from_vm(const struct vm *vm, struct rte_mbuf *m)
 }
 
 static void
-flood_from_vm(struct lcore *lc, struct vm *vm, struct rte_mbuf *m)
+flood_from_vm(struct lcore *lc, struct vm *vm, const struct vm_net *net, struct rte_mbuf *m)
 {
 	const struct airlock_fdb_group *group;
 	struct airlock_drops *drops = &vm->blocks[lc->idx].tx_drops;
@@ -168,18 +168,18 @@ flood_from_vm(struct lcore *lc, struct vm *vm, struct rte_mbuf *m)
 		drop(lc, drops, AIRLOCK_DROP_STORM, &m, 1);
 		return;
 	}
-	group = airlock_fdb_flood(lc->pipeline->fdb, vm->domain);
-	if (vm->uplink_id >= lc->pipeline->nb_ports && (group == NULL || group->nb_vms < 2)) {
+	group = airlock_fdb_flood(lc->pipeline->fdb, net->domain);
+	if (net->uplink_id >= lc->pipeline->nb_ports && (group == NULL || group->nb_vms < 2)) {
 		drop(lc, drops, AIRLOCK_DROP_NO_LISTENER, &m, 1);
 		return;
 	}
-	flood(lc, m, vm->domain, vm);
+	flood(lc, m, net->domain, vm, net);
 }
 
 /* Sort what the look-up said of a VM's packets: to other VMs, to the uplink, to itself. */
 static void
-dispatch_from_vm(struct lcore *lc, struct vm *vm, const uint16_t *vm_ids, struct rte_mbuf **mbufs,
-	uint16_t n)
+dispatch_from_vm(struct lcore *lc, struct vm *vm, const struct vm_net *net, const uint16_t *vm_ids,
+	struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct airlock_drops *drops = &vm->blocks[lc->idx].tx_drops;
 	struct rte_mbuf *local[AIRLOCK_BURST], *out[AIRLOCK_BURST];
@@ -199,8 +199,8 @@ dispatch_from_vm(struct lcore *lc, struct vm *vm, const uint16_t *vm_ids, struct
 		deliver_burst(lc, ids, local, nb_local);
 	if (nb_out == 0)
 		return;
-	if (vm->uplink_id < lc->pipeline->nb_ports)
-		send_to_uplink(lc, lc->pipeline->ports[vm->uplink_id], vm->vlan_id, out, nb_out);
+	if (net->uplink_id < lc->pipeline->nb_ports)
+		send_to_uplink(lc, lc->pipeline->ports[net->uplink_id], net->vlan_id, out, nb_out);
 	else
 		drop(lc, drops, AIRLOCK_DROP_UNKNOWN_MAC, out, nb_out);
 }
@@ -210,6 +210,7 @@ classify_from_vm(
 	struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct vm_block *block = &vm->blocks[lc->idx];
+	const struct vm_net *net = vm_net_get(vm);
 	uint64_t keys[AIRLOCK_BURST], bytes = 0;
 	uint16_t vm_ids[AIRLOCK_BURST], kept = 0, nb_taken = n;
 
@@ -219,14 +220,15 @@ classify_from_vm(
 		enum airlock_drop reason;
 
 		bytes += m->pkt_len;
-		reason = check_from_vm(vm, m);
+		reason = check_from_vm(net, m);
 		if (unlikely(reason != AIRLOCK_DROP_MAX)) {
 			drop(lc, &block->tx_drops, reason, &m, 1);
 		} else if (unlikely((*rte_pktmbuf_mtod(m, const uint8_t *) &
 					    RTE_ETHER_GROUP_ADDR) != 0)) {
-			flood_from_vm(lc, vm, m);
+			flood_from_vm(lc, vm, net, m);
 		} else {
-			keys[kept] = airlock_fdb_key(rte_pktmbuf_mtod(m, const void *), vm->domain);
+			keys[kept] =
+				airlock_fdb_key(rte_pktmbuf_mtod(m, const void *), net->domain);
 			mbufs[kept++] = m;
 		}
 	}
@@ -236,6 +238,6 @@ classify_from_vm(
 	work_done(lc, AIRLOCK_WORK_CLASSIFY, nb_taken);
 	if (kept == 0)
 		return;
-	dispatch_from_vm(lc, vm, vm_ids, mbufs, kept);
+	dispatch_from_vm(lc, vm, net, vm_ids, mbufs, kept);
 	work_done(lc, AIRLOCK_WORK_HANDOFF, kept);
 }

@@ -78,9 +78,9 @@ flood_others(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sou
 }
 
 static void
-flood_to_uplink(struct lcore *lc, struct rte_mbuf *m, const struct vm *source)
+flood_to_uplink(struct lcore *lc, struct rte_mbuf *m, const struct vm_net *source_net)
 {
-	struct port *port = lc->pipeline->ports[source->uplink_id];
+	struct port *port = lc->pipeline->ports[source_net->uplink_id];
 	struct rte_mbuf *copy;
 
 	airlock_count(&lc->handoff.parts, 1);
@@ -89,31 +89,33 @@ flood_to_uplink(struct lcore *lc, struct rte_mbuf *m, const struct vm *source)
 		airlock_drop_count(&port->blocks[lc->idx].tx_drops, AIRLOCK_DROP_NO_PAGE, 1);
 		return;
 	}
-	send_to_uplink(lc, port, source->vlan_id, &copy, 1);
+	send_to_uplink(lc, port, source_net->vlan_id, &copy, 1);
 }
 
 static void
-flood_one(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source)
+flood_one(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source,
+	const struct vm_net *source_net)
 {
 	uint16_t source_id = source == NULL ? NO_VM : source->id;
 
 	airlock_count(&lc->handoff.split, 1);
-	if (source != NULL && source->uplink_id < lc->pipeline->nb_ports)
-		flood_to_uplink(lc, m, source);
+	if (source_net != NULL && source_net->uplink_id < lc->pipeline->nb_ports)
+		flood_to_uplink(lc, m, source_net);
 	flood_others(lc, m, domain, source_id);
 	flood_local(lc, m, domain, source_id);
 	rte_pktmbuf_free(m);
 }
 
 void
-flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source)
+flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source,
+	const struct vm_net *source_net)
 {
 	struct rte_mbuf *parts[AIRLOCK_OFFLOAD_MAX_SEGMENTS];
 	struct airlock_drops *drops;
 	int nb_parts;
 
 	if (likely(source == NULL || airlock_offload_fits(m, AIRLOCK_OFFLOAD_CHAINS))) {
-		flood_one(lc, m, domain, source);
+		flood_one(lc, m, domain, source, source_net);
 		return;
 	}
 	nb_parts = airlock_offload_fit(
@@ -130,5 +132,5 @@ flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *so
 		airlock_count(&lc->handoff.parts, nb_parts);
 	}
 	for (int i = 0; i < nb_parts; i++)
-		flood_one(lc, parts[i], domain, source);
+		flood_one(lc, parts[i], domain, source, source_net);
 }

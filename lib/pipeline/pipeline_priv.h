@@ -6,10 +6,10 @@
 #define AIRLOCK_PIPELINE_PRIV_H
 
 /*
- * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_window.c
- * (their windows), policer.c (their limits), plan.c (who runs what), totals.c (statistics).
- * Datapath files: lcore.c (the loop), classify.c (whom for), deliver.c (to a VM), flood.c (to
- * many), send.c (to an uplink, to another lcore), limit.c (within a limit).
+ * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_set.c (what of
+ * them may change), vm_window.c (their windows), policer.c (their limits), plan.c (who runs what),
+ * totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for), deliver.c (to a
+ * VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within a limit).
  */
 
 #include <pthread.h>
@@ -43,16 +43,22 @@ struct vm_block {
 	struct airlock_drops tx_drops;
 } __rte_cache_aligned;
 
-/* A VM. Control writes all fields before it publishes the VM, and only the limits afterwards. */
-struct vm {
-	uint16_t id;
-	uint16_t stamp; /* differs from that of the VM that had the id before */
+/* Where a VM is in the network. Immutable once published; control replaces and frees it. */
+struct vm_net {
 	uint16_t domain;
 	uint16_t vlan_id;
 	uint16_t uplink_id;
 	bool antispoof;
 	uint64_t mac_word; /* as in a key of the forwarding database, without the domain */
 	struct rte_ether_addr mac;
+};
+
+/* A VM. Control writes all fields before it publishes the VM; what is _Atomic, and the quota, which
+ * is control's alone, it may change afterwards (vm_set.c, policer.c). */
+struct vm {
+	uint16_t id;
+	uint16_t stamp; /* differs from that of the VM that had the id before */
+	_Atomic(struct vm_net *) net; /* control publishes, lcores read */
 	struct airlock_vnic *vnic;
 	struct airlock_receiver to; /* vnic, and with a window remap */
 	struct airlock_dmatable *table; /* NULL: no window */
@@ -209,7 +215,11 @@ void vm_limit_free(struct vm *vm);
 void vm_event(struct airlock_vnic *vnic, bool up, void *arg);
 int vm_start(struct vm *vm);
 
+/* vm_set.c */
+struct vm_net *vm_net_create(const struct airlock_pipeline_vm_net *conf);
+
 /* window.c */
+uint32_t vm_window_quota(const struct airlock_pipeline *pl, uint32_t pages);
 int vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf);
 void vm_window_down(struct vm *vm);
 void vm_window_stop(struct vm *vm);
@@ -233,7 +243,8 @@ void deliver_burst(struct lcore *lc, const uint16_t *vm_ids, struct rte_mbuf **m
 void deliver_from_inbox(struct lcore *lc, struct rte_mbuf **mbufs, uint16_t n);
 
 /* flood.c: consumes the packet. */
-void flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source);
+void flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source,
+	const struct vm_net *source_net);
 void flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t source_id);
 
 /* limit.c */
@@ -266,6 +277,13 @@ static inline struct policer *
 policer_of(const struct vm *vm, enum limit limit)
 {
 	return atomic_load_explicit(&vm->policers[limit], memory_order_acquire);
+}
+
+/* Valid until the lcore's next quiescent state. Pairs with the store in vm_set.c. */
+static inline const struct vm_net *
+vm_net_get(const struct vm *vm)
+{
+	return atomic_load_explicit(&vm->net, memory_order_acquire);
 }
 
 static inline struct rte_mempool *

@@ -75,7 +75,7 @@ plan_place_vm(struct airlock_pipeline *pl, struct vm *vm)
 {
 	for (uint16_t q = 0; q < vm->vnic->nb_queues; q++) {
 		vm->handoff_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_HANDOFF, vm->id, q,
-			vm->table != NULL ? vm->uplink_id : vm->id);
+			vm->table != NULL ? vm_net_get(vm)->uplink_id : vm->id);
 		vm->tx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_TX, vm->id, q, vm->id);
 		if (vm->handoff_lcore[q] == NO_LCORE || vm->tx_lcore[q] == NO_LCORE) {
 			PIPELINE_LOG(ERR, "vm %s queue %u: no lcore runs %s for it\n",

@@ -84,12 +84,13 @@ void
 vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 {
 	const struct airlock_vnic *vnic = vm->vnic;
+	const struct vm_net *net = vm_net_get(vm);
 
 	memset(stats, 0, sizeof(*stats));
 	rte_strscpy(stats->name, vnic->name, sizeof(stats->name));
-	stats->mac = vm->mac;
-	stats->vlan_id = vm->vlan_id;
-	stats->uplink_id = vm->uplink_id;
+	stats->mac = net->mac;
+	stats->vlan_id = net->vlan_id;
+	stats->uplink_id = net->uplink_id;
 	stats->nb_queues = vnic->nb_queues;
 	stats->limits = vm->limits;
 	stats->up = airlock_vnic_is_up(vnic);

@@ -75,6 +75,7 @@ vm_free(struct vm *vm)
 	airlock_vnic_destroy(vm->vnic);
 	pthread_mutex_destroy(&vm->window_lock);
 	vm_limit_free(vm);
+	rte_free(atomic_load_explicit(&vm->net, memory_order_relaxed));
 	rte_free(vm->blocks);
 	rte_free(vm);
 }
@@ -116,15 +117,11 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 	}
 	pthread_mutex_init(&vm->window_lock, NULL);
 	vm->pipeline = pl;
-	vm->vlan_id = conf->vlan_id;
-	vm->uplink_id = conf->uplink_id;
-	vm->domain = airlock_fdb_domain(conf->uplink_id, conf->vlan_id);
-	vm->antispoof = conf->antispoof;
-	vm->mac = conf->mac;
-	vm->mac_word = airlock_fdb_key_mac(&conf->mac, 0);
+	/* The VM as a whole is published later. */
+	atomic_init(&vm->net, vm_net_create(&conf->net));
 	vm->blocks =
 		rte_zmalloc("airlock_vm", pl->nb_lcores * sizeof(*vm->blocks), RTE_CACHE_LINE_SIZE);
-	if (vm->blocks == NULL || vm_limit(vm, &conf->limits) < 0)
+	if (vm->blocks == NULL || vm_net_get(vm) == NULL || vm_limit(vm, &conf->limits) < 0)
 		goto free_vm;
 	vnic_conf.arg = vm;
 	fill_window_conf(&vnic_conf, pl, conf);
@@ -148,6 +145,7 @@ free_vm:
 static int
 vm_publish(struct airlock_pipeline *pl, struct vm *vm)
 {
+	const struct vm_net *net = vm_net_get(vm);
 	unsigned int id = 0;
 	int ret;
 
@@ -164,7 +162,7 @@ vm_publish(struct airlock_pipeline *pl, struct vm *vm)
 	}
 	/* Pairs with the load in vm_get(). */
 	atomic_store_explicit(&pl->vms[id], vm, memory_order_release);
-	ret = airlock_fdb_add(pl->fdb, &vm->mac, vm->domain, id);
+	ret = airlock_fdb_add(pl->fdb, &net->mac, net->domain, id);
 	if (ret < 0) {
 		atomic_store_explicit(&pl->vms[id], NULL, memory_order_release);
 		rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
@@ -234,7 +232,7 @@ airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
 		pthread_mutex_unlock(&pl->lock);
 		return -ENOENT;
 	}
-	airlock_fdb_del(pl->fdb, &vm->mac, vm->domain);
+	airlock_fdb_del(pl->fdb, &vm_net_get(vm)->mac, vm_net_get(vm)->domain);
 	pthread_mutex_unlock(&pl->lock);
 
 	/* Disconnects: the VM leaves the plans. */

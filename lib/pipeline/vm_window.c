@@ -54,6 +54,16 @@ window_resume(struct airlock_dmatable *table, uint32_t frame, void *arg)
 	return airlock_remap_may_resume(vm->to.remap, frame);
 }
 
+/* In frames; 0 means a fair share. */
+uint32_t
+vm_window_quota(const struct airlock_pipeline *pl, uint32_t pages)
+{
+	uint32_t frames =
+		pages * (uint64_t)AIRLOCK_PAGE_SIZE >> airlock_pool_table(pl->pool)->frame_shift;
+
+	return pages == 0 ? 0 : RTE_MAX(frames, 1u);
+}
+
 int
 vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 {
@@ -79,11 +89,7 @@ vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 		return 0;
 	if (!pl->has_cost)
 		return -ENOTSUP;
-	vm->quota_frames = conf->quota_pages * (uint64_t)AIRLOCK_PAGE_SIZE >>
-		airlock_pool_table(pl->pool)->frame_shift;
-	/* 0 means a fair share. */
-	if (conf->quota_pages != 0)
-		vm->quota_frames = RTE_MAX(vm->quota_frames, 1u);
+	vm->quota_frames = vm_window_quota(pl, conf->quota_pages);
 	vm->table = airlock_dmatable_create(&table_conf);
 	if (vm->table == NULL)
 		return -rte_errno;

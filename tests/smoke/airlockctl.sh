@@ -95,6 +95,9 @@ says 'name +\?\[2J\?'
 ctl 0 good vm add name=x,mac=52:54:00:00:00:03,socket=/a=b,quota=
 prints </dev/null
 was_asked vm.add '{"name": "x", "mac": "52:54:00:00:00:03", "socket": "/a=b", "quota": ""}'
+ctl 0 good vm set web mac=52:54:00:00:00:04,vlan=7
+prints </dev/null
+was_asked vm.set '{"name": "web", "mac": "52:54:00:00:00:04", "vlan": "7"}'
 ctl 0 good vm del x
 was_asked vm.del '{"name": "x"}'
 ctl 0 good uplink list
@@ -227,6 +230,10 @@ bad 2 "vm add: '', expected KEY=VALUE" good vm add name=x,
 bad 2 "vm add: '=x', expected KEY=VALUE" good vm add =x
 bad 2 "vm add: key 'name' twice" good vm add name=x,name=y
 bad 2 "vm add: 'name=.*' is not text" good vm add name=$'\377'
+bad 2 'vm set: too few arguments, expected NAME KEY=VALUE' good vm set web
+bad 2 "vm set: 'mac', expected KEY=VALUE" good vm set web vlan=1,mac
+bad 2 "vm set: key 'name' twice" good vm set web name=db
+bad 2 'name .* is not text' good vm set $'\377' vlan=1
 bad 2 'name .* is not text' good vm del $'\377'
 bad 2 'log set: too few arguments, expected TYPE LEVEL' good log set lib.eal
 bad 2 'stats: .*, expected nothing or --watch SECONDS' good stats 1
@@ -258,7 +265,7 @@ complete_words() {
 # shellcheck source=config/completion/airlockctl
 . "$AIRLOCK_TOP/config/completion/airlockctl"
 case=completion
-[ "$(complete_words vm '')" = 'add del list show' ] || wrong "vm: $(complete_words vm '')"
+[ "$(complete_words vm '')" = 'add set del list show' ] || wrong "vm: $(complete_words vm '')"
 [ "$(complete_words vm show '')" = 'web db' ] || wrong "vm show: $(complete_words vm show '')"
 [ "$(complete_words pages v)" = verify ] || wrong "pages v: $(complete_words pages v)"
 [ "$(complete_words rpc v)" = 'version vm.list' ] || wrong "rpc v: $(complete_words rpc v)"

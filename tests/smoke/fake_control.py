@@ -60,7 +60,7 @@ BALANCE = {"received": 2000, "split": 0, "parts": 0, "delivered": 1970, "dropped
 METHODS = {
     "vm.list": [{key: one[key] for key in ("name", "mac", "state", "deliver")} for one in (WEB, DB)],
     "uplink.list": [UPLINK], "lcore.list": [LCORE], "pages.get": PAGES, "pages.verify": VERIFY,
-    "vm.add": True, "vm.del": True, "log.set": True, "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
+    "vm.add": True, "vm.set": True, "vm.del": True, "log.set": True, "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
     "rpc.methods": [{"name": "version", "help": "none"}, {"name": "vm.list", "help": "none"}],
 }
 

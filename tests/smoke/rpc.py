@@ -136,6 +136,44 @@ def check_vms(rpc):
     assert [vm["name"] for vm in rpc.get("vm.list")] == ["web", "db"]
 
 
+WRONG_CHANGES = [
+    ({"mac": "52:54:00:00:00:09"}, "no name"),
+    ({"name": "nobody", "mac": "52:54:00:00:00:09"}, "name 'nobody', expected that of a VM"),
+    ({"name": "web"}, "nothing to change, expected one of mac,"),
+    ({"name": "web", "mac": "52:54:00:00:00:02"}, "is that of VM 'db'"),
+    ({"name": "web", "mac": "52:54:00:00:00:09", "vlan": 4095}, "vlan '4095'"),
+    ({"name": "web", "mac": "53:54:00:00:00:01"}, "expected a unicast MAC"),
+    ({"name": "web", "mac": None}, "mac is null, expected a unicast MAC"),
+    ({"name": "web", "colour": 1}, "key 'colour', expected one of"),
+    ({"name": "web", "vlan": 7, "queues": 2}, "queues cannot be changed while the VM is there"),
+    ({"name": "web", "socket": "/x"}, "socket cannot be changed"),
+    ({"name": "web", "mode": "client"}, "mode cannot be changed"),
+    ({"name": "web", "deliver": "auto"}, "expected copy: VM 'web' has no window"),
+    ({"name": "web", "uplink": 1}, "uplink '1' of VM 'web'"),
+]
+
+
+def check_changes(rpc):
+    """While web and db send to each other."""
+    before = rpc.get("vm.show", name="web")
+    for params, words in WRONG_CHANGES:
+        rpc.refused(-32602, words, "vm.set", **params)
+    after = rpc.get("vm.show", name="web")
+    assert [after[key] for key in ("mac", "vlan")] == [before[key] for key in ("mac", "vlan")], after
+    rpc.get("vm.add", name="new", mac="52:54:00:00:00:09", mode="server")
+    for i in range(100):
+        brief = rpc.get("vm.set", name="new", mac=f"52:54:00:00:01:{i:02x}", vlan=i,
+                        antispoof=i % 2 == 0, storm=str(i), uplink=0, **{"rx-rate": "1G"}, quota=i, stray="kill")
+        shown = rpc.get("vm.show", name="new")
+        assert brief["mac"] == shown["mac"] == f"52:54:00:00:01:{i:02X}", shown
+        assert shown["vlan"] == i, shown
+    # The old address is free again, and the new one is not.
+    rpc.refused(-32602, "is that of VM 'new'", "vm.add", name="b", mac="52:54:00:00:01:63", vlan=99)
+    rpc.get("vm.add", name="b", mac="52:54:00:00:00:09", mode="server")
+    for name in "new", "b":
+        assert rpc.get("vm.del", name=name) is True
+
+
 def check_many(rpc):
     """A client that never reads, others that send halves, and too many of them."""
     deaf = Client()
@@ -166,4 +204,5 @@ first = Client()
 check_shows(first)
 check_log(first)
 check_vms(first)
+check_changes(first)
 check_many(first)

@@ -37,9 +37,12 @@ loop_add_vm(unsigned int idx)
 		.socket = vm->path,
 		.server = !vm->conf.client,
 		.nb_queues = vm->conf.nb_queues,
-		.mac = vm->mac,
-		.vlan_id = vm->conf.vlan_id,
-		.antispoof = !vm->conf.spoofs,
+		.net =
+			{
+				.mac = vm->mac,
+				.vlan_id = vm->conf.vlan_id,
+				.antispoof = !vm->conf.spoofs,
+			},
 		.deliver = vm->conf.deliver,
 		.window = window,
 		.quota_pages = vm->conf.quota_pages,

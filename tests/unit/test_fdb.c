@@ -304,6 +304,66 @@ test_flood_group_follows_the_entries(void)
 	return TEST_SUCCESS;
 }
 
+static int
+move(unsigned int n, uint16_t domain, unsigned int new_n, uint16_t new_domain)
+{
+	struct rte_ether_addr mac = nth_mac(n), new_mac = nth_mac(new_n);
+
+	return airlock_fdb_move(fdb, &mac, domain, &new_mac, new_domain);
+}
+
+static int
+test_entry_moves_with_its_place_in_the_groups(void)
+{
+	const struct airlock_fdb_group *group;
+
+	TEST_ASSERT_SUCCESS(add(1, DOMAIN, 30), "add");
+	TEST_ASSERT_SUCCESS(add(2, DOMAIN, 10), "add");
+	TEST_ASSERT_SUCCESS(add(3, DOMAIN + 1, 20), "add");
+
+	TEST_ASSERT_SUCCESS(move(1, DOMAIN, 7, DOMAIN), "another MAC");
+	TEST_ASSERT_EQUAL(lookup(7, DOMAIN), 30, "new MAC");
+	TEST_ASSERT_EQUAL(lookup(1, DOMAIN), AIRLOCK_FDB_MISS, "old MAC");
+	TEST_ASSERT_EQUAL(find(1, DOMAIN), -ENOENT, "old MAC");
+	TEST_ASSERT_EQUAL(airlock_fdb_flood(fdb, DOMAIN)->nb_vms, 2, "same group");
+
+	TEST_ASSERT_SUCCESS(move(7, DOMAIN, 7, DOMAIN + 1), "another domain");
+	TEST_ASSERT_EQUAL(lookup(7, DOMAIN + 1), 30, "new domain");
+	TEST_ASSERT_EQUAL(lookup(7, DOMAIN), AIRLOCK_FDB_MISS, "old domain");
+	group = airlock_fdb_flood(fdb, DOMAIN);
+	TEST_ASSERT_EQUAL(group->nb_vms, 1, "one left");
+	TEST_ASSERT_EQUAL(group->vm_ids[0], 10, "the other");
+	group = airlock_fdb_flood(fdb, DOMAIN + 1);
+	TEST_ASSERT_EQUAL(group->nb_vms, 2, "one more");
+	TEST_ASSERT_EQUAL(group->vm_ids[1], 30, "the one that moved");
+
+	TEST_ASSERT_SUCCESS(move(2, DOMAIN, 2, DOMAIN + 2), "the last one, into an empty domain");
+	TEST_ASSERT_NULL(airlock_fdb_flood(fdb, DOMAIN), "nobody left");
+	TEST_ASSERT_EQUAL(airlock_fdb_flood(fdb, DOMAIN + 2)->nb_vms, 1, "alone");
+	TEST_ASSERT_EQUAL(airlock_fdb_count(fdb), 3, "no more and no less");
+	return TEST_SUCCESS;
+}
+
+static int
+test_bad_moves_are_refused_and_change_nothing(void)
+{
+	static const struct rte_ether_addr group_mac = {{0x01, 0, 0x5e, 0, 0, 1}};
+	struct rte_ether_addr mac = nth_mac(1);
+
+	TEST_ASSERT_SUCCESS(add(1, DOMAIN, 1), "add");
+	TEST_ASSERT_SUCCESS(add(2, DOMAIN, 2), "add");
+	TEST_ASSERT_EQUAL(move(3, DOMAIN, 4, DOMAIN), -ENOENT, "not there");
+	TEST_ASSERT_EQUAL(move(1, DOMAIN, 2, DOMAIN), -EEXIST, "another's MAC");
+	TEST_ASSERT_EQUAL(
+		airlock_fdb_move(fdb, &mac, DOMAIN, &group_mac, DOMAIN), -EINVAL, "a group's MAC");
+	TEST_ASSERT_SUCCESS(move(1, DOMAIN, 1, DOMAIN), "nowhere");
+	TEST_ASSERT_EQUAL(lookup(1, DOMAIN), 1, "as before");
+	TEST_ASSERT_EQUAL(lookup(2, DOMAIN), 2, "as before");
+	TEST_ASSERT_EQUAL(airlock_fdb_flood(fdb, DOMAIN)->nb_vms, 2, "as before");
+	TEST_ASSERT_EQUAL(airlock_fdb_count(fdb), 2, "as before");
+	return TEST_SUCCESS;
+}
+
 #define FDB_CASE(fn) TEST_CASE_ST(setup, teardown, fn)
 
 static const struct unit_test_suite fdb_suite = {
@@ -319,6 +379,8 @@ static const struct unit_test_suite fdb_suite = {
 			FDB_CASE(test_table_takes_4096_and_no_more),
 			FDB_CASE(test_burst_of_any_length_and_mixture_is_answered),
 			FDB_CASE(test_flood_group_follows_the_entries),
+			FDB_CASE(test_entry_moves_with_its_place_in_the_groups),
+			FDB_CASE(test_bad_moves_are_refused_and_change_nothing),
 			TEST_CASES_END(),
 		},
 };

@@ -3,8 +3,8 @@
  */
 
 /*
- * Readers of lib/fdb on other lcores while the main lcore adds and deletes. A table of who is
- * alive, written before an addition and after a deletion, tells a reader whether what it got is
+ * Readers of lib/fdb on other lcores while the main lcore adds, moves and deletes. A table of who
+ * is alive, written before an addition and after a deletion, tells a reader whether what it got is
  * allowed: between two quiescent states it may get a VM that is just being deleted, but none whose
  * deletion had returned, and never another VM than the key's.
  */
@@ -25,12 +25,14 @@
 
 /*
  * Far more keys than VMs: slots change hands all the time. VM n has one of the keys n, n + NB_VMS,
- * n + 2 * NB_VMS...; the first NB_STABLE ones never go.
+ * n + 2 * NB_VMS...; the first NB_STABLE ones never go, those up to NB_LASTING get other keys, but
+ * never are without one.
  */
-#define NB_VMS	  64
-#define NB_STABLE 4
-#define NB_KEYS	  (NB_VMS * 64)
-#define SECONDS	  2
+#define NB_VMS	   64
+#define NB_STABLE  4
+#define NB_LASTING 8
+#define NB_KEYS	   (NB_VMS * 64)
+#define SECONDS	   2
 
 static struct rte_rcu_qsbr *qsv;
 static struct airlock_fdb *fdb;
@@ -75,16 +77,16 @@ check_group(void)
 	const struct airlock_fdb_group *group = airlock_fdb_flood(fdb, 0);
 	uint64_t members = 0;
 
-	TEST_ASSERT_NOT_NULL(group, "the stable ones are in it");
-	TEST_ASSERT(
-		group->nb_vms >= NB_STABLE && group->nb_vms <= NB_VMS, "%u members", group->nb_vms);
+	TEST_ASSERT_NOT_NULL(group, "the lasting ones are in it");
+	TEST_ASSERT(group->nb_vms >= NB_LASTING && group->nb_vms <= NB_VMS, "%u members",
+		group->nb_vms);
 	for (unsigned int i = 0; i < group->nb_vms; i++) {
 		TEST_ASSERT(group->vm_ids[i] < NB_VMS, "member %u", group->vm_ids[i]);
 		TEST_ASSERT((members & RTE_BIT64(group->vm_ids[i])) == 0, "twice: member %u",
 			group->vm_ids[i]);
 		members |= RTE_BIT64(group->vm_ids[i]);
 	}
-	for (unsigned int i = 0; i < NB_STABLE; i++)
+	for (unsigned int i = 0; i < NB_LASTING; i++)
 		TEST_ASSERT((members & RTE_BIT64(i)) != 0, "VM %u is not a member", i);
 	return TEST_SUCCESS;
 }
@@ -130,25 +132,44 @@ del_key(unsigned int n)
 	return TEST_SUCCESS;
 }
 
+static int
+move_key(unsigned int from, unsigned int to)
+{
+	struct rte_ether_addr mac = nth_mac(from), new_mac = nth_mac(to);
+
+	if (from == to)
+		return TEST_SUCCESS;
+	atomic_store_explicit(&alive[to], true, memory_order_release);
+	TEST_ASSERT_SUCCESS(airlock_fdb_move(fdb, &mac, 0, &new_mac, 0), "move %u to %u", from, to);
+	atomic_store_explicit(&alive[from], false, memory_order_release);
+	return TEST_SUCCESS;
+}
+
+static int
+replace_key(unsigned int from, unsigned int to)
+{
+	return del_key(from) == TEST_SUCCESS ? add_key(to) : TEST_FAILED;
+}
+
 /* Replace the keys of random VMs by other keys of theirs. */
 static int
 churn(uint32_t *nb_changes)
 {
 	const uint64_t end_tsc = rte_get_tsc_cycles() + SECONDS * rte_get_tsc_hz();
-	unsigned int current[NB_VMS], vm;
+	unsigned int current[NB_VMS], vm, next;
 
 	for (vm = NB_STABLE; vm < NB_VMS; vm++) {
 		current[vm] = vm;
-		if (add_key(vm) < 0)
+		if (vm >= NB_LASTING && add_key(vm) < 0)
 			return TEST_FAILED;
 	}
 	while (rte_get_tsc_cycles() < end_tsc) {
 		vm = NB_STABLE + (unsigned int)rte_rand_max(NB_VMS - NB_STABLE);
-		if (del_key(current[vm]) < 0)
+		next = vm + NB_VMS * (unsigned int)rte_rand_max(NB_KEYS / NB_VMS);
+		if ((vm < NB_LASTING || rte_rand_max(2) == 0 ? move_key : replace_key)(
+			    current[vm], next) < 0)
 			return TEST_FAILED;
-		current[vm] = vm + NB_VMS * (unsigned int)rte_rand_max(NB_KEYS / NB_VMS);
-		if (add_key(current[vm]) < 0)
-			return TEST_FAILED;
+		current[vm] = next;
 		(*nb_changes)++;
 	}
 	return TEST_SUCCESS;
@@ -173,7 +194,7 @@ test_readers_see_right_values_while_entries_come_and_go(void)
 	uint32_t nb_changes = 0;
 	int ret;
 
-	for (unsigned int i = 0; i < NB_STABLE; i++) {
+	for (unsigned int i = 0; i < NB_LASTING; i++) {
 		if (add_key(i) < 0)
 			return TEST_FAILED;
 	}

@@ -3,8 +3,8 @@
  */
 
 /*
- * VMs that come and go under traffic: the one that stays loses nothing, the one that comes and goes
- * loses what is sent while it is away, and all of it is counted.
+ * VMs that come and go, or change, under traffic: the one that stays loses nothing, the one that
+ * comes and goes loses what is sent while it is away, and all of it is counted.
  *
  * An lcore of its own makes the traffic: windows of packets for VM 0, which stays, and as many for
  * VM 1; the next window goes out when VM 0 has got all of this one. So VM 0's ring never overflows,
@@ -169,7 +169,8 @@ check_end(void)
 		;
 	stats = loop_vm_stats(1);
 	if (vm->vm_id >= 0) {
-		TEST_ASSERT_EQUAL(stats.delivered.packets + airlock_drops_total(&stats.rx_drops),
+		TEST_ASSERT_EQUAL(stats.delivered.packets + airlock_drops_total(&stats.rx_drops) +
+				loop.rx_drops[AIRLOCK_DROP_UNKNOWN_MAC],
 			traffic.got, "offered = delivered + dropped");
 		TEST_ASSERT_EQUAL(stats.rx_drops.by_reason[AIRLOCK_DROP_VM_DOWN] +
 				stats.rx_drops.by_reason[AIRLOCK_DROP_RING_FULL] +
@@ -265,6 +266,55 @@ test_vm_is_added_and_deleted(void)
 	return check_end();
 }
 
+static int
+set_net(const struct rte_ether_addr *mac, uint16_t vlan_id, bool antispoof)
+{
+	struct airlock_pipeline_vm_net net = {
+		.mac = *mac, .vlan_id = vlan_id, .antispoof = antispoof};
+
+	TEST_ASSERT_SUCCESS(
+		airlock_pipeline_set_vm_net(loop.pipeline, loop.vms[1].vm_id, &net), "change");
+	return TEST_SUCCESS;
+}
+
+static int
+change(unsigned int time, const struct rte_ether_addr *mac)
+{
+	const struct rte_ether_addr other = {{0x02, 0, 0, 0, 0, 0x42}};
+	const uint16_t vm_id = loop.vms[1].vm_id;
+	/* Far above what comes. */
+	struct airlock_limits limits = {.rx_bps = UINT64_C(100000000000) + time};
+
+	TEST_ASSERT_SUCCESS(set_net(time % 3 == 0 ? mac : &other, time % 2, true), "away");
+	TEST_ASSERT_SUCCESS(set_net(mac, 0, time % 2 == 0), "back");
+	TEST_ASSERT_SUCCESS(airlock_pipeline_limit_vm(loop.pipeline, vm_id, &limits), "limits");
+	TEST_ASSERT_SUCCESS(airlock_pipeline_set_vm_quota(loop.pipeline, vm_id, time), "quota");
+	return TEST_SUCCESS;
+}
+
+static int
+test_vm_is_changed(void)
+{
+	const struct rte_ether_addr *mac = &loop.vms[1].mac;
+	struct loop_conf conf = {.nb_lcores = 2, .nb_vms = 2};
+	int ret;
+
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	ret = start_traffic();
+	if (ret != TEST_SUCCESS)
+		return ret;
+	for (unsigned int i = 0; i < 200; i++) {
+		TEST_ASSERT_SUCCESS(let_pass(1), "time %u", i);
+		loop_forget(&loop.vms[1].sink);
+		TEST_ASSERT_SUCCESS(change(i, mac), "time %u", i);
+	}
+	TEST_ASSERT_SUCCESS(let_pass(10), "at last");
+	stop_traffic();
+	loop.rx_drops[AIRLOCK_DROP_UNKNOWN_MAC] =
+		loop_uplink_stats().rx_drops.by_reason[AIRLOCK_DROP_UNKNOWN_MAC];
+	return check_end();
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, teardown, fn)
 
 static const struct unit_test_suite churn_suite = {
@@ -275,6 +325,7 @@ static const struct unit_test_suite churn_suite = {
 			CASE(test_guest_comes_and_goes_under_two_lcores),
 			CASE(test_guest_that_listens_comes_and_goes),
 			CASE(test_vm_is_added_and_deleted),
+			CASE(test_vm_is_changed),
 			TEST_CASES_END(),
 		},
 };

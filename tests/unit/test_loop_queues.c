@@ -173,7 +173,7 @@ test_queue_that_no_lcore_runs_is_refused(void)
 		.socket = "/tmp/airlock-test-unused",
 		.server = true,
 		.nb_queues = 1,
-		.mac = {{0x52, 0x54, 0, 0, 0, 1}},
+		.net.mac = {{0x52, 0x54, 0, 0, 0, 1}},
 	};
 
 	TEST_ASSERT_SUCCESS(loop_open(&conf), "without VMs nobody has to run tx");
