@@ -87,7 +87,8 @@ sandbox_forward() {
 }
 
 # sandbox_run COMMAND...: run COMMAND as process 1 of a sandbox, return its exit status.
-# COMMAND finds AIRLOCK_SANDBOX=1 and a private directory in AIRLOCK_WORK.
+# COMMAND finds AIRLOCK_SANDBOX=1 and a private directory in AIRLOCK_WORK. AIRLOCK_STDIN is its standard
+# input.
 sandbox_run() {
     local dir pid status
 
@@ -97,7 +98,7 @@ sandbox_run() {
     # Should this shell be killed, the kernel ends unshare, and unshare's end that of the sandbox.
     AIRLOCK_SANDBOX=1 AIRLOCK_WORK=$dir env --default-signal=INT,TERM \
         setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child=KILL \
-        --mount-proc -- "$@" &
+        --mount-proc -- "$@" <"${AIRLOCK_STDIN:-/dev/null}" &
     pid=$!
     # SIGINT from a terminal reaches the inside by itself; here it must only not end this shell.
     trap 'sandbox_forward "$pid"' TERM HUP

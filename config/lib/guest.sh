@@ -26,11 +26,11 @@ guest_dir() {
     printf '%s/guests/%s' "$AIRLOCK_WORK" "$1"
 }
 
-# The newest kernel in the cache: a directory with vmlinuz, modules/*.ko, modules/order and
-# modules/order.dpdk.
+# The newest kernel in the cache: a directory with vmlinuz, modules/*.ko, modules/order,
+# modules/order.dpdk, and the same in lab for a guest that is a host itself.
 guest_kernel_cached() {
-    find "$AIRLOCK_CACHE" -maxdepth 3 -path '*/kernel-*/modules/order.dpdk' 2>/dev/null |
-        sort -V | tail -n 1 | sed 's|/modules/order.dpdk$||'
+    find "$AIRLOCK_CACHE" -maxdepth 3 -path '*/kernel-*/lab/order' 2>/dev/null |
+        sort -V | tail -n 1 | sed 's|/lab/order$||'
 }
 
 # guest_kernel_order TREE VERSION DIR ORDER MODULE...: copy modules and all that they need to DIR,
@@ -47,15 +47,18 @@ guest_kernel_order() {
     grep -q "^${!#}\.ko" "$order"
 }
 
-# guest_kernel_modules TREE DIR: what a virtio network card needs, for the kernel and for DPDK.
+# guest_kernel_modules TREE OUT: what a virtio network card needs, for the kernel and for DPDK; and
+# what a host needs whose root comes by 9p, which gives its card to airlockd, and has guests.
 guest_kernel_modules() {
-    local tree=$1 dir=$2 version
+    local tree=$1 out=$2 dir=$2/modules version
 
     version=$(basename "$tree"/lib/modules/*)
-    mkdir "$dir" || return 1
+    mkdir "$dir" "$out/lab" || return 1
     depmod -b "$tree" "$version" || return 1
     guest_kernel_order "$tree" "$version" "$dir" "$dir/order" virtio_pci virtio_net &&
-        guest_kernel_order "$tree" "$version" "$dir" "$dir/order.dpdk" uio_pci_generic
+        guest_kernel_order "$tree" "$version" "$dir" "$dir/order.dpdk" uio_pci_generic &&
+        guest_kernel_order "$tree" "$version" "$out/lab" "$out/lab/order" \
+            virtio_pci 9pnet_virtio 9p af_packet veth tun kvm-amd vfio_iommu_type1 vfio-pci
 }
 
 # guest_kernel_unpack SCRATCH NAME: the package in SCRATCH becomes $AIRLOCK_CACHE/NAME.
@@ -65,7 +68,7 @@ guest_kernel_unpack() {
     mkdir "$scratch/out" &&
         dpkg -x "$scratch"/*.deb "$scratch/tree" &&
         cp "$scratch"/tree/boot/vmlinuz-* "$scratch/out/vmlinuz" &&
-        guest_kernel_modules "$scratch/tree" "$scratch/out/modules" &&
+        guest_kernel_modules "$scratch/tree" "$scratch/out" &&
         # Two at once: the second finds the directory there, and throws its own away.
         { mv -T "$scratch/out" "$AIRLOCK_CACHE/$name" 2>/dev/null ||
             [ -f "$AIRLOCK_CACHE/$name/vmlinuz" ]; }
@@ -95,7 +98,7 @@ guest_kernel_fetch() {
         die "cannot download $package"
     fi
     status=0
-    guest_kernel_unpack "$scratch" "kernel-${package#linux-image-}-dpdk" || status=$?
+    guest_kernel_unpack "$scratch" "kernel-${package#linux-image-}-lab" || status=$?
     rm -rf "$scratch"
     [ "$status" -eq 0 ] || die "cannot unpack $package"
 }
@@ -181,7 +184,9 @@ guest_prepare() {
     fi
 }
 
+# AIRLOCK_ACCEL is for a machine that is known, and whose cache cannot be written.
 guest_accel() {
+    [ -z "${AIRLOCK_ACCEL:-}" ] || { echo "$AIRLOCK_ACCEL" && return; }
     cat "$(guest_accel_file)" 2>/dev/null || echo tcg
 }
 

@@ -315,12 +315,14 @@ airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev)
 {
 	uint64_t base = (uintptr_t)pool->file.base;
 
+	rte_errno = 0;
 	if (rte_dev_dma_map(dev, pool->file.base, base, pool->file.bytes) == 0)
 		return 0;
 	/* A virtual device's bus has no DMA at all; a PCI device that cannot map is an error. */
 	if (rte_errno == ENOTSUP && strcmp(rte_bus_name(rte_dev_bus(dev)), "pci") != 0)
 		return 0;
-	return -rte_errno;
+	/* The kernel's refusal of a single map does not reach rte_errno. */
+	return rte_errno > 0 ? -rte_errno : -EINVAL;
 }
 
 void

@@ -4,10 +4,11 @@
 #
 # Sends the packets of a pcap file (little-endian, microseconds) out of an interface.
 #
-#   send_pcap.py INTERFACE PCAP [STOP]
+#   send_pcap.py INTERFACE PCAP [STOP [PAUSE]]
 #
-# Once, or again and again until the file STOP exists. In small bursts with a pause after each, so
-# that no queue on the way has to be long, and other programs get a part of the machine.
+# Once, or again and again until the file STOP exists. In small bursts with a pause after each, of
+# PAUSE seconds (0.001), so that no queue on the way has to be long, and other programs get a part of
+# the machine.
 
 import os
 import socket
@@ -33,21 +34,23 @@ def read_packets(path):
     return packets
 
 
-def send_all(sock, packets):
+def send_all(sock, packets, pause_s):
     for number, packet in enumerate(packets):
         if number % BURST == 0:
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
         sock.send(packet)
 
 
 def main():
-    interface, path, *stop = sys.argv[1:]
+    interface, path, *more = sys.argv[1:]
+    stop = more[:1]
+    pause_s = float(more[1]) if more[1:] else PAUSE_S
     packets = read_packets(path)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((interface, 0))
-        send_all(sock, packets)
+        send_all(sock, packets, pause_s)
         while stop and not os.path.exists(stop[0]):
-            send_all(sock, packets)
+            send_all(sock, packets, pause_s)
 
 
 main()

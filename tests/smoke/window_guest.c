@@ -53,6 +53,7 @@
 #define OWN_MBUFS   8192
 #define CHECK_MAGIC "CHKP"
 #define MARK	    "AIRLOK"
+#define HEADER_LEN  12 /* of virtio */
 
 /* What stands behind the Ethernet header. */
 struct check {
@@ -102,7 +103,9 @@ open_window(void)
 static struct rte_mempool *
 create_pool(void)
 {
-	const uint32_t room = RTE_PKTMBUF_HEADROOM + options.mtu + RTE_ETHER_HDR_LEN;
+	/* The driver wants room for a tag and its own header, too. */
+	const uint32_t room =
+		RTE_PKTMBUF_HEADROOM + options.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + HEADER_LEN;
 
 	if (options.window == NULL)
 		return rte_pktmbuf_pool_create(
