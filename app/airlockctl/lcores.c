@@ -45,6 +45,11 @@ show_head(FILE *out, const json_t *lcore)
 	table_init_pairs(&table);
 	table_add(&table, "busy");
 	table_add(&table, "%" PRIu64 " %% %s", busy, table_bar(busy, 100));
+	if (field_count(lcore, "sleeps") != 0) {
+		table_add(&table, "asleep");
+		table_add(&table, "%" PRIu64 " %%, %" PRIu64 " times",
+			field_count(lcore, "sleep_percent"), field_count(lcore, "sleeps"));
+	}
 	table_add(&table, "iterations");
 	table_add(&table, "%" PRIu64 ", %.1f %% of them idle", iterations,
 		100 * per(idle, iterations));

@@ -191,6 +191,7 @@ assemble_pipeline(const struct airlock_config *config, struct airlock_pool *pool
 		.retries = config->retries,
 		.copy_below = config->copy_below,
 		.cost = cost,
+		.idle = config->idle,
 	};
 	struct airlock_pipeline *pipeline = airlock_pipeline_create(&conf);
 

@@ -102,6 +102,8 @@ struct airlock_config {
 	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */
 	uint32_t retries; /**< further tries on a full VM ring, 0 to 64; default 4 */
 	uint32_t copy_below; /**< bytes, or AIRLOCK_COPY_BELOW_*; default AUTO */
+	/** Default poll, and 100, 1000 and 10000 us, each at most a minute, in ascending order. */
+	struct airlock_idle idle;
 	bool check; /**< validate and exit */
 
 	uint16_t nb_uplinks;

@@ -216,6 +216,22 @@ config_check_vm(struct config_draft *draft, uint16_t vm_idx)
 	return complete_vm(draft, vm_idx) < 0 ? -EINVAL : check_others(draft, vm_idx);
 }
 
+static int
+check_idle(struct config_draft *draft)
+{
+	const struct airlock_idle *idle = &draft->config->idle;
+
+	if (idle->sleep_us < idle->pause_us)
+		return config_fail(draft, draft->marks.key[CONFIG_KEY_IDLE_SLEEP],
+			"idle-sleep %u is less than idle-pause %u, expected at least that",
+			idle->sleep_us, idle->pause_us);
+	if (idle->wait_us < idle->sleep_us)
+		return config_fail(draft, draft->marks.key[CONFIG_KEY_IDLE_WAIT],
+			"idle-wait %u is less than idle-sleep %u, expected at least that",
+			idle->wait_us, idle->sleep_us);
+	return 0;
+}
+
 int
 config_check_change(struct config_draft *draft, uint16_t vm_idx)
 {
@@ -233,7 +249,7 @@ config_check(struct config_draft *draft)
 {
 	const struct airlock_config *config = draft->config;
 
-	if (complete_airlock(draft) < 0)
+	if (complete_airlock(draft) < 0 || check_idle(draft) < 0)
 		return -EINVAL;
 	for (uint16_t i = 0; i < config->nb_vms; i++)
 		if (complete_vm(draft, i) < 0)

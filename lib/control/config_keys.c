@@ -23,8 +23,9 @@
 #define VM_FIELD(field)	     .scope = CONFIG_SCOPE_VM, FIELD(struct airlock_config_vm, field)
 
 /* No uplink carries a thousand million packets a second: a higher limit would be a slip. */
-#define PORT_MAX  (RTE_MAX_ETHPORTS - 1)
-#define STORM_MAX 1000000000
+#define PORT_MAX    (RTE_MAX_ETHPORTS - 1)
+#define STORM_MAX   1000000000
+#define IDLE_MAX_US 60000000
 /* Less than this is a slip, too: a packet would take seconds. */
 #define RATE_MIN  8000
 #define BURST_MAX 1000000000
@@ -129,6 +130,55 @@ const struct config_key config_keys[] = {
 			.arg = "BYTES|auto|always|never",
 			.initial = "auto",
 			.help = "with deliver=auto, shorter packets are copied, others remapped",
+		},
+	[CONFIG_KEY_IDLE] =
+		{
+			.name = "idle",
+			.flag = "--idle",
+			AIRLOCK_FIELD(idle.adaptive),
+			.type = CONFIG_CHOICE,
+			.words = {"poll", "adaptive"},
+			.arg = "poll|adaptive",
+			.initial = "poll",
+			.help = "lcores without packets poll on, or pause, nap and sleep",
+		},
+	[CONFIG_KEY_IDLE_PAUSE] =
+		{
+			.name = "idle-pause",
+			.flag = "--idle-pause",
+			AIRLOCK_FIELD(idle.pause_us),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = IDLE_MAX_US,
+			.arg = "US",
+			.initial = "100",
+			.help = "microseconds without a packet, then an idle lcore pauses between "
+				"polls",
+		},
+	[CONFIG_KEY_IDLE_SLEEP] =
+		{
+			.name = "idle-sleep",
+			.flag = "--idle-sleep",
+			AIRLOCK_FIELD(idle.sleep_us),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = IDLE_MAX_US,
+			.arg = "US",
+			.initial = "1000",
+			.help = "microseconds without a packet, then it takes short naps",
+		},
+	[CONFIG_KEY_IDLE_WAIT] =
+		{
+			.name = "idle-wait",
+			.flag = "--idle-wait",
+			AIRLOCK_FIELD(idle.wait_us),
+			.type = CONFIG_NUMBER,
+			.min = 0,
+			.max = IDLE_MAX_US,
+			.arg = "US",
+			.initial = "10000",
+			.help = "microseconds without a packet, then it waits for interrupts and "
+				"kicks",
 		},
 	[CONFIG_KEY_CHECK] =
 		{

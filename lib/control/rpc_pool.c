@@ -44,6 +44,8 @@ make_lcore(const struct airlock_pipeline_lcore_stats *stats)
 	rpc_set_uint(lcore, "iterations", stats->iterations);
 	rpc_set_uint(lcore, "idle_iterations", stats->idle_iterations);
 	rpc_set_uint(lcore, "busy_percent", tsc != 0 ? stats->busy_tsc * 100 / tsc : 0);
+	rpc_set_uint(lcore, "sleeps", stats->sleeps);
+	rpc_set_uint(lcore, "sleep_percent", tsc != 0 ? stats->sleep_tsc * 100 / tsc : 0);
 	set_work(lcore, stats);
 	rpc_set_uint(lcore, "inbox", stats->inbox);
 	rpc_set_drops(lcore, "drops", &stats->drops);

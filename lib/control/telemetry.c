@@ -243,6 +243,9 @@ answer_lcore(const struct airlock_pipeline_lcore_stats *stats, struct rte_tel_da
 	airlock_compat_tel_dict_uint(dict, "idle_iterations", stats->idle_iterations);
 	airlock_compat_tel_dict_uint(
 		dict, "busy_percent", tsc != 0 ? stats->busy_tsc * 100 / tsc : 0);
+	airlock_compat_tel_dict_uint(dict, "sleeps", stats->sleeps);
+	airlock_compat_tel_dict_uint(
+		dict, "sleep_percent", tsc != 0 ? stats->sleep_tsc * 100 / tsc : 0);
 	add_work(dict, stats);
 	airlock_compat_tel_dict_uint(dict, "inbox", stats->inbox);
 	add_drops(dict, "drops", &stats->drops);

@@ -59,6 +59,14 @@ enum airlock_work {
 	AIRLOCK_WORK_MAX,
 };
 
+/** What lcores do that find no packets; times are microseconds without a packet. */
+struct airlock_idle {
+	bool adaptive; /**< else they poll for ever, and the rest is not used */
+	uint32_t pause_us; /**< then they pause between rounds */
+	uint32_t sleep_us; /**< then they take short naps; not less than pause_us */
+	uint32_t wait_us; /**< then they wait to be woken; not less than sleep_us */
+};
+
 struct airlock_pipeline_conf {
 	struct airlock_pool *pool;
 	const unsigned int *lcore_ids; /**< EAL lcores that run stages */
@@ -67,6 +75,7 @@ struct airlock_pipeline_conf {
 	/** Shortest packet that VMs get by remap: bytes, or an AIRLOCK_COPY_BELOW_*. */
 	uint32_t copy_below;
 	const struct airlock_cost *cost; /**< of this host, copied; NULL: no VM has a window */
+	struct airlock_idle idle;
 };
 
 struct airlock_pipeline_uplink {
@@ -175,6 +184,8 @@ struct airlock_pipeline_lcore_stats {
 	uint64_t idle_iterations;
 	uint64_t busy_tsc; /**< cycles of iterations that moved a packet */
 	uint64_t idle_tsc;
+	uint64_t sleeps; /**< naps and waits */
+	uint64_t sleep_tsc; /**< cycles of idle_tsc that it slept */
 	struct {
 		uint64_t packets;
 		uint64_t tsc;

@@ -69,8 +69,10 @@ flood_others(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sou
 		struct lcore *other = lc->pipeline->lcores[rte_bsf64(others)];
 
 		rte_pktmbuf_refcnt_update(m, 1);
-		if (likely(rte_ring_enqueue(other->inbox, m) == 0))
+		if (likely(rte_ring_enqueue(other->inbox, m) == 0)) {
+			lcore_wake(other);
 			continue;
+		}
 		rte_pktmbuf_refcnt_update(m, -1);
 		airlock_count(&lc->handoff.parts, 1);
 		airlock_drop_count(&lc->orphans, AIRLOCK_DROP_LCORE_FULL, 1);

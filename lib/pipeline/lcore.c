@@ -92,6 +92,7 @@ lcore_main(void *arg)
 
 	rte_rcu_qsbr_thread_register(qsv, lc->idx);
 	rte_rcu_qsbr_thread_online(qsv, lc->idx);
+	idle_start(lc);
 	start = rte_rdtsc();
 	while (!atomic_load_explicit(&lc->stop, memory_order_relaxed)) {
 		/* Pairs with the exchange in plan_publish(). */
@@ -104,6 +105,9 @@ lcore_main(void *arg)
 		moved += poll_inbox(lc);
 		if (moved == 0 || ++rounds % WINDOW_POLL_ROUNDS == 0)
 			poll_windows(plan);
+		/* It may sleep: from here on the plan is no longer valid. */
+		if (lc->idle.adaptive)
+			idle_round(lc, plan, moved);
 		rte_rcu_qsbr_quiescent(qsv, lc->idx);
 
 		end = rte_rdtsc();

@@ -39,6 +39,7 @@ lcore_free(struct lcore *lc)
 	plan_free(atomic_load_explicit(&lc->plan, memory_order_relaxed));
 	airlock_offload_destroy(lc->handoff.offload);
 	rte_ring_free(lc->inbox);
+	idle_destroy(lc);
 	rte_free(lc);
 }
 
@@ -62,7 +63,7 @@ lcore_create(struct airlock_pipeline *pl, const struct airlock_pipeline_conf *co
 	lc->inbox =
 		rte_ring_create(name, INBOX_PACKETS, socket_id, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	lc->handoff.offload = airlock_offload_create(frames_of(pl), socket_id);
-	if (lc->inbox == NULL || lc->handoff.offload == NULL) {
+	if (idle_create(lc, &conf->idle) < 0 || lc->inbox == NULL || lc->handoff.offload == NULL) {
 		lcore_free(lc);
 		return NULL;
 	}
@@ -162,6 +163,7 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 		.nb_txq = pl->nb_lcores,
 		.nb_desc = conf->nb_desc,
 		.mtu = conf->mtu,
+		.interrupts = pl->lcores[0]->idle.adaptive,
 		.pool = pl->pool,
 	};
 	struct port *port;
@@ -242,8 +244,10 @@ lcores_launch(struct airlock_pipeline *pl)
 static void
 lcores_stop(struct airlock_pipeline *pl)
 {
-	for (uint16_t i = 0; i < pl->nb_lcores; i++)
+	for (uint16_t i = 0; i < pl->nb_lcores; i++) {
 		atomic_store_explicit(&pl->lcores[i]->stop, true, memory_order_relaxed);
+		lcore_wake(pl->lcores[i]);
+	}
 	for (uint16_t i = 0; i < pl->nb_lcores; i++)
 		rte_eal_wait_lcore(pl->lcores[i]->lcore_id);
 }
@@ -278,6 +282,7 @@ airlock_pipeline_start(struct airlock_pipeline *pl)
 		ret = airlock_uplink_start(pl->ports[nb_started]->uplink);
 		if (ret < 0)
 			goto stop_uplinks;
+		idle_watch_port(pl, pl->ports[nb_started]);
 	}
 	pl->running = true;
 	pl->draining = false;

@@ -8,8 +8,9 @@
 /*
  * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_set.c (what of
  * them may change), vm_window.c (their windows), policer.c (their limits), plan.c (who runs what),
- * totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for), deliver.c (to a
- * VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within a limit).
+ * idle_watch.c (what wakes whom), totals.c (statistics). Datapath files: lcore.c (the loop),
+ * classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another
+ * lcore), limit.c (within a limit), idle.c (nothing to do).
  */
 
 #include <pthread.h>
@@ -107,8 +108,26 @@ struct plan_window {
 	uint16_t queue_id;
 };
 
+/* How an lcore idles. Control writes it before the start; what changes later says so. */
+struct idle {
+	bool adaptive; /* else it polls, and nothing below is used */
+	bool has_power_pause;
+	uint64_t pause_tsc; /* without packets for so long, it pauses */
+	uint64_t sleep_tsc; /* then it naps */
+	uint64_t wait_tsc; /* then it waits */
+	int epfd; /* what wakes it; control adds and removes */
+	int eventfd; /* in epfd; any thread writes, nobody reads */
+	_Atomic bool asleep; /* the lcore sets it, who wakes it clears it: see lcore_wake() */
+	/* The lcore's own. */
+	uint64_t since_tsc; /* when it last found nothing after something; 0: it has just found */
+	uint64_t generation; /* of the plan whose sources are armed; 0: they have to be armed */
+	bool armed; /* guests and cards are asked to signal */
+	bool can_wait; /* all of them will */
+};
+
 /* What an lcore polls. Immutable once published; control replaces and frees it. */
 struct plan {
+	uint64_t generation; /* no two plans have the same; from 1 */
 	uint16_t nb_rx;
 	uint16_t nb_tx;
 	uint16_t nb_windows;
@@ -150,6 +169,7 @@ struct lcore {
 	struct airlock_handoff handoff;
 	struct airlock_drops orphans; /* packets for VMs that were deleted meanwhile */
 	uint64_t work_start; /* cycle count at the end of the last work */
+	struct idle idle;
 
 	/* A set of the groups of the burst at hand: group_of[] needs no clearing, as an entry
 	 * counts only if the group that it names says so too. */
@@ -162,6 +182,8 @@ struct lcore {
 	_Atomic uint64_t idle_iterations;
 	_Atomic uint64_t busy_tsc;
 	_Atomic uint64_t idle_tsc;
+	_Atomic uint64_t sleeps;
+	_Atomic uint64_t sleep_tsc; /* of idle_tsc */
 	struct {
 		_Atomic uint64_t packets;
 		_Atomic uint64_t tsc;
@@ -186,6 +208,7 @@ struct airlock_pipeline {
 	bool running; /* control only */
 	bool draining; /* control only: plans are empty */
 	uint16_t next_stamp; /* control only */
+	uint64_t generation; /* of the plans; control only, under the lock */
 	uint32_t copy_below; /* control only */
 	bool has_cost; /* control only */
 	struct airlock_cost cost; /* control only */
@@ -232,6 +255,17 @@ void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 
 /* lcore.c */
 int lcore_main(void *arg);
+
+/* idle.c */
+void idle_start(struct lcore *lc);
+void idle_round(struct lcore *lc, const struct plan *plan, uint32_t moved);
+void idle_signal(struct lcore *lc);
+
+/* idle_watch.c */
+int idle_create(struct lcore *lc, const struct airlock_idle *conf);
+void idle_destroy(struct lcore *lc);
+void idle_watch_port(struct airlock_pipeline *pl, struct port *port);
+int idle_kick(struct airlock_vnic *vnic, uint16_t queue_id, int fd, bool on, void *arg);
 
 /* classify.c: each consumes all packets. */
 void classify_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf **mbufs, uint16_t n);
@@ -284,6 +318,23 @@ static inline const struct vm_net *
 vm_net_get(const struct vm *vm)
 {
 	return atomic_load_explicit(&vm->net, memory_order_acquire);
+}
+
+/*
+ * After something was put where the lcore will find it: inbox, plan, stop. Any thread.
+ *
+ * The fence pairs with that in arm() (idle.c): either the lcore's last look finds what was put, or
+ * it is seen here that the lcore sleeps. One of those who come at once signals.
+ */
+static inline void
+lcore_wake(struct lcore *lc)
+{
+	if (likely(!lc->idle.adaptive))
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&lc->idle.asleep, memory_order_relaxed)) &&
+		atomic_exchange_explicit(&lc->idle.asleep, false, memory_order_acq_rel))
+		idle_signal(lc);
 }
 
 static inline struct rte_mempool *

@@ -200,6 +200,7 @@ plan_build(struct airlock_pipeline *pl, uint16_t lcore_idx)
 	plan = calloc(1, sizeof(*plan));
 	if (plan == NULL)
 		return NULL;
+	plan->generation = pl->generation;
 	plan->rx = calloc(max_rx + 1, sizeof(*plan->rx));
 	plan->tx = calloc(max_tx + 1, sizeof(*plan->tx));
 	plan->windows = calloc(max_tx + 1, sizeof(*plan->windows));
@@ -220,6 +221,7 @@ plan_publish(struct airlock_pipeline *pl)
 {
 	struct plan *plans[AIRLOCK_PIPELINE_MAX_LCORES];
 
+	pl->generation++;
 	for (uint16_t i = 0; i < pl->nb_lcores; i++) {
 		plans[i] = plan_build(pl, i);
 		if (plans[i] != NULL)
@@ -229,9 +231,11 @@ plan_publish(struct airlock_pipeline *pl)
 		return -ENOMEM;
 	}
 	/* Pairs with the load in lcore_main(). */
-	for (uint16_t i = 0; i < pl->nb_lcores; i++)
+	for (uint16_t i = 0; i < pl->nb_lcores; i++) {
 		plans[i] = atomic_exchange_explicit(
 			&pl->lcores[i]->plan, plans[i], memory_order_acq_rel);
+		lcore_wake(pl->lcores[i]);
+	}
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
 	for (uint16_t i = 0; i < pl->nb_lcores; i++)
 		plan_free(plans[i]);

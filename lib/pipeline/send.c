@@ -24,10 +24,14 @@ uint16_t
 send_to_lcore(struct lcore *lc, uint16_t lcore_idx, const struct target *target,
 	struct rte_mbuf **mbufs, uint16_t n)
 {
+	struct lcore *other = lc->pipeline->lcores[lcore_idx];
+	uint16_t sent;
+
 	for (uint16_t i = 0; i < n; i++)
 		*target_of(lc->pipeline, mbufs[i]) = *target;
-	return rte_ring_enqueue_burst(
-		lc->pipeline->lcores[lcore_idx]->inbox, (void **)mbufs, n, NULL);
+	sent = rte_ring_enqueue_burst(other->inbox, (void **)mbufs, n, NULL);
+	lcore_wake(other);
+	return sent;
 }
 
 /* Close up over packets that the port would never take: they must not hold up the others. */

@@ -186,6 +186,8 @@ airlock_pipeline_lcore_stats(
 	stats->idle_iterations = airlock_count_get(&lc->idle_iterations);
 	stats->busy_tsc = airlock_count_get(&lc->busy_tsc);
 	stats->idle_tsc = airlock_count_get(&lc->idle_tsc);
+	stats->sleeps = airlock_count_get(&lc->sleeps);
+	stats->sleep_tsc = airlock_count_get(&lc->sleep_tsc);
 	for (unsigned int i = 0; i < AIRLOCK_WORK_MAX; i++) {
 		stats->work[i].packets = airlock_count_get(&lc->work[i].packets);
 		stats->work[i].tsc = airlock_count_get(&lc->work[i].tsc);

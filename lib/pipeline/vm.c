@@ -91,6 +91,7 @@ fill_window_conf(struct airlock_vnic_conf *vnic_conf, const struct airlock_pipel
 	vnic_conf->window = conf->deliver != AIRLOCK_DELIVER_COPY;
 	vnic_conf->record = vnic_conf->window ? conf->record : NULL;
 	vnic_conf->quiesce = vm_quiesce;
+	vnic_conf->kick = pl->lcores[0]->idle.adaptive ? idle_kick : NULL;
 }
 
 static struct vm *

@@ -41,6 +41,7 @@ struct airlock_uplink_conf {
 	uint16_t nb_txq; /**< wished for; fewer if the port has fewer */
 	uint16_t nb_desc; /**< descriptors of a queue; adjusted to what the port allows */
 	uint16_t mtu; /**< bytes */
+	bool interrupts; /**< prepare the port for them, if it has any */
 	struct airlock_pool *pool; /**< frames for reception; mapped for the port's DMA */
 };
 
@@ -55,10 +56,13 @@ struct airlock_uplink {
 	int socket_id;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	_Atomic enum airlock_uplink_state state; /**< see the file's thread rule */
+	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set before the lcores start */
 	/* The rest is the library's. */
 	struct airlock_pool *pool;
 	bool dma_mapped;
 	bool writes_exactly; /**< nothing but the packet, into a frame */
+	bool interrupts; /**< the port was prepared for them */
+	bool always_armed; /**< its interrupts need no enabling */
 };
 
 /** What the port itself counted. */
@@ -100,6 +104,17 @@ void airlock_uplink_poll(struct airlock_uplink *uplink);
 void airlock_uplink_hw_stats(
 	const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);
 
+/**
+ * The descriptor that gets readable when an RX queue has packets, if the queue can be armed. Control,
+ * between the start of the port and that of the lcores.
+ *
+ * @return the port's own, to be watched edge-triggered; -1: the queue has no interrupts
+ */
+int airlock_uplink_interrupt_fd(const struct airlock_uplink *uplink, uint16_t queue_id);
+
+/** Say whether an RX queue's interrupts are watched. Control, as above. */
+void airlock_uplink_set_interrupt(struct airlock_uplink *uplink, uint16_t queue_id, bool watched);
+
 /** State, for lcores and others. */
 static inline enum airlock_uplink_state
 airlock_uplink_state_get(const struct airlock_uplink *uplink)
@@ -134,5 +149,16 @@ uint16_t airlock_uplink_prepare_burst(
  */
 uint16_t airlock_uplink_tx_burst(
 	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+/**
+ * Have the port interrupt at the next packet of an RX queue. For the lcore that owns it, which has
+ * to look at the queue once more then.
+ *
+ * @return whether that will wake; also true of a port that vanished
+ */
+bool airlock_uplink_arm(struct airlock_uplink *uplink, uint16_t queue_id);
+
+/** Have the port interrupt no more. For the lcore that owns the queue. */
+void airlock_uplink_disarm(struct airlock_uplink *uplink, uint16_t queue_id);
 
 #endif /* AIRLOCK_UPLINK_H */

@@ -98,6 +98,7 @@ port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *inf
 		.rxmode.offloads = uplink_rx_offloads(info),
 		.txmode.offloads = uplink_tx_offloads(info),
 	};
+	int ret;
 
 	if (uplink->nb_rxq > 1 && info->flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -106,6 +107,12 @@ port_configure(struct airlock_uplink *uplink, const struct rte_eth_dev_info *inf
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 	}
 	uplink->tx_caps = caps_of(conf.txmode.offloads);
+	conf.intr_conf.rxq = uplink->interrupts;
+	ret = rte_eth_dev_configure(uplink->port_id, uplink->nb_rxq, uplink->nb_txq, &conf);
+	if (ret == 0 || !uplink->interrupts)
+		return ret;
+	uplink->interrupts = false;
+	conf.intr_conf.rxq = 0;
 	return rte_eth_dev_configure(uplink->port_id, uplink->nb_rxq, uplink->nb_txq, &conf);
 }
 
@@ -235,6 +242,8 @@ airlock_uplink_create(const struct airlock_uplink_conf *conf)
 	uplink->socket_id = rte_eth_dev_socket_id(conf->port_id);
 	uplink->pool = conf->pool;
 	uplink->writes_exactly = writes_exactly(&info);
+	uplink->interrupts = conf->interrupts;
+	uplink->always_armed = uplink_is_always_armed(&info);
 	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
 	if (uplink_wants_equal_queues(&info))
 		uplink->nb_txq = uplink->nb_rxq;
@@ -279,6 +288,28 @@ airlock_uplink_start(struct airlock_uplink *uplink)
 	}
 	airlock_uplink_poll(uplink);
 	return 0;
+}
+
+int
+airlock_uplink_interrupt_fd(const struct airlock_uplink *uplink, uint16_t queue_id)
+{
+	if (!uplink->interrupts)
+		return -1;
+	if (!uplink->always_armed) {
+		if (rte_eth_dev_rx_intr_enable(uplink->port_id, queue_id) < 0)
+			return -1;
+		rte_eth_dev_rx_intr_disable(uplink->port_id, queue_id);
+	}
+	return rte_eth_dev_rx_intr_ctl_q_get_fd(uplink->port_id, queue_id);
+}
+
+void
+airlock_uplink_set_interrupt(struct airlock_uplink *uplink, uint16_t queue_id, bool watched)
+{
+	uint32_t bit = RTE_BIT32(queue_id);
+
+	uplink->interrupt_mask =
+		watched ? uplink->interrupt_mask | bit : uplink->interrupt_mask & ~bit;
 }
 
 void

@@ -3,7 +3,8 @@
  */
 
 /*
- * The uplink's datapath: bursts in and out. Life cycle and link state are in uplink.c.
+ * The uplink's datapath: bursts in and out, and interrupts asked for. Life cycle and link state are
+ * in uplink.c.
  *
  * Thread rule: the lcore that owns the queue.
  */
@@ -46,4 +47,27 @@ airlock_uplink_tx_burst(
 	struct airlock_uplink *uplink, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n)
 {
 	return rte_eth_tx_burst(uplink->port_id, queue_id, mbufs, n);
+}
+
+static bool
+can_be_armed(const struct airlock_uplink *uplink, uint16_t queue_id)
+{
+	return (uplink->interrupt_mask & RTE_BIT32(queue_id)) != 0;
+}
+
+bool
+airlock_uplink_arm(struct airlock_uplink *uplink, uint16_t queue_id)
+{
+	if (airlock_uplink_state_get(uplink) == AIRLOCK_UPLINK_GONE)
+		return true;
+	return can_be_armed(uplink, queue_id) &&
+		(uplink->always_armed ||
+			rte_eth_dev_rx_intr_enable(uplink->port_id, queue_id) == 0);
+}
+
+void
+airlock_uplink_disarm(struct airlock_uplink *uplink, uint16_t queue_id)
+{
+	if (can_be_armed(uplink, queue_id) && !uplink->always_armed)
+		rte_eth_dev_rx_intr_disable(uplink->port_id, queue_id);
 }

@@ -22,6 +22,9 @@ uint64_t uplink_rx_offloads(const struct rte_eth_dev_info *info);
 /* What to ask the port to do with packets that it sends. */
 uint64_t uplink_tx_offloads(const struct rte_eth_dev_info *info);
 
+/* Whether its RX queues interrupt without being asked to. */
+bool uplink_is_always_armed(const struct rte_eth_dev_info *info);
+
 /* Whether it must have as many TX queues as RX queues. */
 bool uplink_wants_equal_queues(const struct rte_eth_dev_info *info);
 

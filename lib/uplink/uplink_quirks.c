@@ -113,3 +113,10 @@ uplink_wants_equal_queues(const struct rte_eth_dev_info *info)
 {
 	return is_driver(info, "net_tap");
 }
+
+/* Its interrupts are the tap's descriptors, which get readable by themselves. */
+bool
+uplink_is_always_armed(const struct rte_eth_dev_info *info)
+{
+	return is_driver(info, "net_tap");
+}

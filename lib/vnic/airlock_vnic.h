@@ -54,6 +54,18 @@ typedef void (*airlock_vnic_event_fn)(struct airlock_vnic *vnic, bool up, void *
  */
 typedef void (*airlock_vnic_quiesce_fn)(struct airlock_vnic *vnic, void *arg);
 
+/**
+ * What a TX ring can wake its lcore by has changed. In rte_vhost's thread, or in the one that stops
+ * the NIC.
+ *
+ * @param fd  the ring's kick, an eventfd of airlock's own that nobody has to read; -1: of this ring
+ *            there is none, but its lcore has to look at it
+ * @param on  watch it from now on; else no more, and it is closed on return
+ * @return 0, or -errno: it cannot be watched
+ */
+typedef int (*airlock_vnic_kick_fn)(
+	struct airlock_vnic *vnic, uint16_t queue_id, int fd, bool on, void *arg);
+
 struct airlock_vnic_conf {
 	const char *name; /**< for logs */
 	const char *path; /**< of the socket */
@@ -66,10 +78,11 @@ struct airlock_vnic_conf {
 	/** File for what is to outlive airlock of the RX rings of a *window*; NULL: nothing */
 	const char *record;
 	airlock_vnic_quiesce_fn quiesce; /**< needed with *window* */
+	airlock_vnic_kick_fn kick; /**< NULL: lcores never sleep; needs *quiesce* and *pool_ino* */
 	/** The pool's file: rte_vhost gets no access to it. pool_ino 0: there is none */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
-	void *arg; /**< for *event* and *quiesce* */
+	void *arg; /**< for *event*, *quiesce* and *kick* */
 };
 
 /** An RX ring's counters; the lcore that enqueues writes them. */
@@ -100,6 +113,7 @@ struct airlock_vnic {
 	_Atomic uint32_t rx_mask; /**< bit q: RX ring of pair q is enabled */
 	_Atomic uint32_t tx_mask; /**< bit q: TX ring of pair q is enabled */
 	_Atomic uint32_t caps; /**< enum airlock_offload_cap of the guest */
+	_Atomic uint32_t kick_mask; /**< bit q: TX ring of pair q can be armed */
 	struct rte_mempool *frames;
 	struct airlock_page_table *pages;
 	uint16_t nb_queues;
@@ -119,8 +133,11 @@ struct airlock_vnic {
 	bool refused; /**< the one that is connected is such a VM; rte_vhost's thread alone */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
+	int kick_vid; /**< the device whose kicks are watched; -1: none. rte_vhost's thread */
+	int kickfds[AIRLOCK_VNIC_MAX_QUEUES]; /**< airlock's own copies; -1: none. As kick_vid */
 	airlock_vnic_event_fn event;
 	airlock_vnic_quiesce_fn quiesce;
+	airlock_vnic_kick_fn kick;
 	void *arg;
 	TAILQ_ENTRY(airlock_vnic) next;
 };
@@ -257,5 +274,19 @@ bool airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id);
  */
 uint16_t airlock_vnic_dequeue_burst(
 	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
+
+/**
+ * Have the guest kick when it next puts a packet into its TX ring. For the lcore that dequeues,
+ * which has to look at the ring once more then: what is there already makes no kick.
+ *
+ * @return whether a kick will wake; also true of a ring that is not in use
+ */
+bool airlock_vnic_arm(struct airlock_vnic *vnic, uint16_t queue_id);
+
+/** Have the guest kick no more. For the lcore that dequeues. */
+void airlock_vnic_disarm(struct airlock_vnic *vnic, uint16_t queue_id);
+
+/** Whether a TX ring that can be armed has packets. For the lcore that dequeues. */
+bool airlock_vnic_tx_pending(struct airlock_vnic *vnic, uint16_t queue_id);
 
 #endif /* AIRLOCK_VNIC_H */

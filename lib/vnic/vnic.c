@@ -108,6 +108,7 @@ device_new(int vid)
 	atomic_store_explicit(&vnic->caps, caps_of(features), memory_order_relaxed);
 	airlock_count(&vnic->nb_connects, 1);
 	vnic_rings_up(vnic, vid);
+	vnic_kicks_up(vnic, vid);
 	atomic_store_explicit(&vnic->vid, vid, memory_order_release);
 	if (nb_vrings / 2 > vnic->nb_queues)
 		VNIC_LOG(WARNING,
@@ -128,6 +129,7 @@ device_destroy(int vid)
 	atomic_store_explicit(&vnic->vid, -1, memory_order_release);
 	atomic_store_explicit(&vnic->features, 0, memory_order_relaxed);
 	vnic_rings_hide(vnic);
+	vnic_kicks_down(vnic);
 	vnic->event(vnic, false, vnic->arg);
 	vnic_rings_down(vnic);
 	atomic_store_explicit(&vnic->down_tsc, rte_rdtsc(), memory_order_relaxed);
@@ -152,6 +154,8 @@ vring_changed(int vid, uint16_t vring_id, int enable)
 		atomic_fetch_and_explicit(mask, ~bit, memory_order_relaxed);
 	if (vring_id % 2 == 0)
 		vnic_ring_changed(vnic, vring_id / 2, enable != 0);
+	else
+		vnic_kick_changed(vnic, vring_id / 2, enable != 0);
 	return 0;
 }
 
@@ -183,6 +187,7 @@ conf_is_good(const struct airlock_vnic_conf *conf)
 	return conf->nb_queues != 0 && conf->nb_queues <= AIRLOCK_VNIC_MAX_QUEUES &&
 		strlen(conf->name) < AIRLOCK_VNIC_NAME_MAX &&
 		(!conf->window || conf->quiesce != NULL) &&
+		(conf->kick == NULL || (conf->quiesce != NULL && conf->pool_ino != 0)) &&
 		strlen(conf->path) < AIRLOCK_VNIC_PATH_MAX;
 }
 
@@ -236,6 +241,8 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	vnic->pool_ino = conf->pool_ino;
 	vnic->event = conf->event;
 	vnic->quiesce = conf->quiesce;
+	vnic->kick = conf->kick;
+	vnic_kicks_init(vnic);
 	vnic->arg = conf->arg;
 	if (conf->window && vnic_rings_create(vnic, conf->record) < 0) {
 		free(vnic);

@@ -16,6 +16,7 @@
 
 #include <rte_vhost.h>
 
+#include "vnic_avail.h"
 #include "vnic_priv.h"
 
 uint16_t
@@ -29,21 +30,6 @@ airlock_vnic_enqueue_burst(
 	if (vnic->own != NULL)
 		return vnic_ring_enqueue_burst(vnic, queue_id, mbufs, n);
 	return rte_vhost_enqueue_burst(vid, queue_id * 2, mbufs, n);
-}
-
-/* A descriptor that the guest made available and airlock has not used (VIRTIO 1.2, 2.8.1). */
-static bool
-packed_is_available(const struct rte_vhost_vring *vring, uint16_t position)
-{
-	bool wrap = (position & RTE_BIT32(15)) != 0, avail, used;
-	uint16_t idx = position & ~RTE_BIT32(15), flags;
-
-	if (idx >= vring->size)
-		return false;
-	flags = __atomic_load_n(&vring->desc_packed[idx].flags, __ATOMIC_ACQUIRE);
-	avail = (flags & RTE_BIT32(VRING_PACKED_DESC_F_AVAIL)) != 0;
-	used = (flags & RTE_BIT32(VRING_PACKED_DESC_F_USED)) != 0;
-	return avail == wrap && used != wrap;
 }
 
 bool
@@ -62,9 +48,7 @@ airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id)
 		rte_vhost_get_vring_base(vid, queue_id * 2, &last_avail, &last_used) < 0 ||
 		vring.desc == NULL)
 		return false;
-	if ((features & RTE_BIT64(VIRTIO_F_RING_PACKED)) != 0)
-		return packed_is_available(&vring, last_avail);
-	return __atomic_load_n(&vring.avail->idx, __ATOMIC_ACQUIRE) != last_avail;
+	return vnic_has_available(features, &vring, last_avail);
 }
 
 uint16_t

@@ -6,7 +6,8 @@
  * What airlock has to see of the vhost-user messages that rte_vhost handles. Two things:
  *
  * rte_vhost changes memory, rings and log of a device that runs, and tells nobody; the rings that
- * airlock serves are taken away from the lcores before such a message, and given back after it.
+ * airlock serves, or looks into, are taken away from the lcores before such a message, and given
+ * back after it.
  *
  * A VMM with a window tells rte_vhost about it like about any other memory of its guest, so that a
  * guest could have rte_vhost read or write any page of the pool: it need only name its address in a
@@ -34,9 +35,13 @@ enum request {
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
+	SET_VRING_KICK = 12,
 };
 
-/* Start of a message, as it came from the socket; the ring's number is that of SET_VRING_*. */
+/*
+ * Start of a message, as it came from the socket; the ring's number is that of SET_VRING_*, and of
+ * SET_VRING_KICK its low byte.
+ */
 struct message {
 	uint32_t request;
 	uint32_t flags;
@@ -120,6 +125,7 @@ memory_changed(struct airlock_vnic *vnic, int vid)
 	if (good) {
 		vnic->refused = false;
 		vnic_rings_give(vnic, memory);
+		vnic_kicks_give(vnic);
 	} else {
 		vnic->refused = true;
 		airlock_count(&vnic->nb_refused, 1);
@@ -130,6 +136,17 @@ memory_changed(struct airlock_vnic *vnic, int vid)
 	}
 	free(memory);
 	return good ? RTE_VHOST_MSG_RESULT_NOT_HANDLED : RTE_VHOST_MSG_RESULT_ERR;
+}
+
+static void
+ring_taken(struct airlock_vnic *vnic, uint32_t vring_id)
+{
+	if (vring_id / 2 >= vnic->nb_queues)
+		return;
+	if (vring_id % 2 == 0)
+		vnic_rings_take(vnic, vring_id / 2);
+	else
+		vnic_kicks_take(vnic, vring_id / 2);
 }
 
 static enum rte_vhost_msg_result
@@ -145,14 +162,18 @@ message_comes(int vid, void *msg)
 	case SET_MEM_TABLE:
 	case SET_LOG_BASE:
 		vnic_rings_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
+		vnic_kicks_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
 		if (message->request == SET_MEM_TABLE)
 			vnic_rings_forget_memory(vnic);
 		break;
 	case SET_VRING_NUM:
 	case SET_VRING_ADDR:
 	case SET_VRING_BASE:
-		if (message->vring_id % 2 == 0 && message->vring_id / 2 < vnic->nb_queues)
-			vnic_rings_take(vnic, message->vring_id / 2);
+		ring_taken(vnic, message->vring_id);
+		break;
+	case SET_VRING_KICK:
+		if (message->vring_id % 2 != 0)
+			ring_taken(vnic, message->vring_id & UINT8_MAX);
 		break;
 	default:
 		break;
@@ -171,6 +192,7 @@ message_done(int vid, void *msg)
 	if (message->request == SET_MEM_TABLE)
 		return memory_changed(vnic, vid);
 	vnic_rings_give(vnic, NULL);
+	vnic_kicks_give(vnic);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 

@@ -42,6 +42,15 @@ void vnic_record_close(struct airlock_vnic *vnic);
 int vnic_watch(const struct airlock_vnic *vnic, int vid);
 bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_region *region);
 
+/* vnic_kick.c: the kicks of TX rings; all ignore a NIC whose lcores never sleep. */
+void vnic_kicks_init(struct airlock_vnic *vnic);
+void vnic_kicks_up(struct airlock_vnic *vnic, int vid);
+void vnic_kicks_down(struct airlock_vnic *vnic);
+void vnic_kick_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enabled);
+/* Around a message that changes what the ring lies in; as vnic_rings_take(), vnic_rings_give(). */
+void vnic_kicks_take(struct airlock_vnic *vnic, uint16_t queue_id);
+void vnic_kicks_give(struct airlock_vnic *vnic);
+
 /* vnic_ring_burst.c: see airlock_vnic_enqueue_burst(), airlock_vnic_is_too_long(). */
 uint16_t vnic_ring_enqueue_burst(
 	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);

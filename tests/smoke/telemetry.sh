@@ -32,6 +32,7 @@ PAGES = {"pages": int, "frame_pages": int, "huge": str, "free": int, "card": int
 WORKS = ("rx", "tx", "classify", "handoff")
 LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": int,
          "vm_queues": int, "iterations": int, "idle_iterations": int, "busy_percent": int,
+         "sleeps": int, "sleep_percent": int,
          **{f"{work}_packets": int for work in WORKS},
          **{f"{work}_cycles_per_packet": int for work in WORKS}, "inbox": int, "drops": dict,
          "bursts": list}

@@ -125,6 +125,7 @@ open_pipeline(void)
 		.retries = 4,
 		.copy_below = loop.conf.copy_below,
 		.cost = &cost,
+		.idle = loop.conf.idle,
 	};
 	struct airlock_pipeline_uplink uplink = {
 		.port_id = loop.port_id,

@@ -71,6 +71,7 @@ struct loop_conf {
 	uint32_t copy_below; /**< as airlock_pipeline_conf has it */
 	uint16_t nb_desc; /**< of the wire, for the shares of quotas; default 1024 */
 	uint32_t nb_frames; /**< of the pool, one of them the header's; default 8192 pages */
+	struct airlock_idle idle; /**< of the lcores; default: they poll */
 	const struct airlock_pipeline_share *shares;
 	uint16_t nb_shares;
 	uint16_t nb_vms;

@@ -31,6 +31,10 @@ test_defaults_are_those_of_the_help_text(void)
 	TEST_ASSERT_EQUAL(config.stats_s, 0, "stats");
 	TEST_ASSERT_EQUAL(config.retries, 4, "retries");
 	TEST_ASSERT_EQUAL(config.copy_below, AIRLOCK_COPY_BELOW_AUTO, "copy-below");
+	TEST_ASSERT(!config.idle.adaptive, "idle");
+	TEST_ASSERT_EQUAL(config.idle.pause_us, 100, "idle-pause");
+	TEST_ASSERT_EQUAL(config.idle.sleep_us, 1000, "idle-sleep");
+	TEST_ASSERT_EQUAL(config.idle.wait_us, 10000, "idle-wait");
 	TEST_ASSERT(!config.check, "check");
 	TEST_ASSERT_EQUAL(config.nb_stages, 0, "stages");
 
@@ -238,6 +242,7 @@ test_file_sets_every_value(void)
 			     "run-dir=/tmp/a b\n"
 			     "  pool-pages =  1024  ; pages = of 4 KiB\n"
 			     "pool-file = /tmp/p\nstats = 1\nretries = 64\n"
+			     "idle=adaptive\nidle-pause=0\nidle-sleep=0\nidle-wait=60000000\n"
 			     "\n"
 			     "[vm  web]\n"
 			     "mac = 52:54:00:00:00:01\nsocket = /tmp/w,x.sock\nmode = "
@@ -254,6 +259,9 @@ test_file_sets_every_value(void)
 	ASSERT_TEXT(config.pool_pages_origin.text, origin, "origin");
 	TEST_ASSERT_EQUAL(config.stats_s, 1, "stats");
 	TEST_ASSERT_EQUAL(config.retries, 64, "retries");
+	TEST_ASSERT(config.idle.adaptive, "idle");
+	TEST_ASSERT_EQUAL(config.idle.sleep_us, 0, "idle-sleep");
+	TEST_ASSERT_EQUAL(config.idle.wait_us, 60000000, "idle-wait");
 
 	TEST_ASSERT_EQUAL(config.nb_vms, 1, "VMs");
 	ASSERT_TEXT(config.vms[0].name, "web", "name");
@@ -265,7 +273,7 @@ test_file_sets_every_value(void)
 	TEST_ASSERT_EQUAL(config.vms[0].uplink_id, 1, "uplink");
 	TEST_ASSERT(!config.vms[0].antispoof, "antispoof");
 	TEST_ASSERT_EQUAL(config.vms[0].storm_pps, 1, "storm");
-	snprintf(origin, sizeof(origin), "%s:9", conf_path);
+	snprintf(origin, sizeof(origin), "%s:13", conf_path);
 	ASSERT_TEXT(config.vms[0].origin.text, origin, "origin");
 
 	TEST_ASSERT_EQUAL(config.nb_uplinks, 2, "uplinks");
