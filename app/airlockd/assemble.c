@@ -139,6 +139,17 @@ add_vms(const struct airlock_config *config, struct airlock_pipeline *pipeline,
 			return -1;
 		}
 	}
+	/* Once all are there: a VM may be mirrored to a later one. */
+	for (uint16_t i = 0; i < config->nb_vms; i++) {
+		const struct airlock_config_vm *vm = &config->vms[i];
+		int ret = airlock_config_start_mirror(vm, pipeline);
+
+		if (ret < 0) {
+			snprintf(error, AIRLOCK_ERROR_MAX, "%s: cannot mirror vm %s: %s",
+				vm->origin.text, vm->name, strerror(-ret));
+			return -1;
+		}
+	}
 	return 0;
 }
 

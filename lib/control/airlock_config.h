@@ -56,6 +56,8 @@ struct airlock_config_vm {
 	/** Bytes of that at once, 100000 to 10^9; 0, the default: 10 ms of the rate. */
 	uint64_t rx_burst_bytes;
 	uint64_t tx_burst_bytes;
+	char mirror[AIRLOCK_NAME_MAX]; /**< VM that gets copies of its packets; default none */
+	enum airlock_mirror_direction mirror_direction; /**< default both */
 	enum airlock_deliver deliver; /**< other than copy: it has a window; default copy */
 	char window[108]; /**< socket of the window, always <run-dir>/<name>.window */
 	uint32_t quota_pages; /**< that it may hold; 0, the default: a fair share */
@@ -175,6 +177,19 @@ struct airlock_limits airlock_config_limits(const struct airlock_config_vm *vm);
  */
 int airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
 	struct airlock_pipeline *pipeline);
+
+/**
+ * Give the mirror of a configured VM to a pipeline that has that VM, and the one that is to get the
+ * copies.
+ *
+ * @return 0, or what airlock_pipeline_mirror_vm() said
+ */
+int airlock_config_start_mirror(
+	const struct airlock_config_vm *vm, struct airlock_pipeline *pipeline);
+
+/** The VM whose packets are copied to the one of this name; NULL: none is. */
+const struct airlock_config_vm *airlock_config_mirrored_to(
+	const struct airlock_config *config, const char *name);
 
 /** Free what the configuration owns. May be called twice, or on one of all zeroes. */
 void airlock_config_fini(struct airlock_config *config);

@@ -38,6 +38,20 @@ config_change_limits(
 }
 
 int
+config_change_mirror(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm)
+{
+	int to = -1;
+
+	if (strcmp(vm->mirror, CONFIG_NO_MIRROR) != 0) {
+		to = airlock_pipeline_find_vm(pipeline, vm->mirror);
+		if (to < 0)
+			return to;
+	}
+	return airlock_pipeline_mirror_vm(pipeline, vm_id, to, vm->mirror_direction);
+}
+
+int
 config_change_deliver(
 	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm)
 {

@@ -210,10 +210,42 @@ check_others(struct config_draft *draft, uint16_t vm_idx)
 	return check_control(draft, vm_idx);
 }
 
+/* Copies go to another VM, and no further. */
+static int
+check_mirror(struct config_draft *draft, uint16_t vm_idx)
+{
+	struct config_where where = where_of(draft, vm_idx, CONFIG_KEY_VM_MIRROR);
+	const struct airlock_config *config = draft->config;
+	const struct airlock_config_vm *vm = &config->vms[vm_idx], *to = NULL, *from;
+
+	if (strcmp(vm->mirror, CONFIG_NO_MIRROR) == 0)
+		return 0;
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (i != vm_idx && strcmp(config->vms[i].name, vm->mirror) == 0)
+			to = &config->vms[i];
+	if (to == NULL)
+		return config_fail(draft, where,
+			"mirror '%s' of VM '%s', expected another VM, or " CONFIG_NO_MIRROR,
+			vm->mirror, vm->name);
+	if (strcmp(to->mirror, CONFIG_NO_MIRROR) != 0)
+		return config_fail(draft, where,
+			"mirror '%s' of VM '%s' is mirrored itself, expected a VM that is not",
+			vm->mirror, vm->name);
+	from = airlock_config_mirrored_to(config, vm->name);
+	if (from != NULL)
+		return config_fail(draft, where,
+			"mirror '%s' of VM '%s', which gets copies of VM '%s', "
+			"expected " CONFIG_NO_MIRROR,
+			vm->mirror, vm->name, from->name);
+	return 0;
+}
+
 int
 config_check_vm(struct config_draft *draft, uint16_t vm_idx)
 {
-	return complete_vm(draft, vm_idx) < 0 ? -EINVAL : check_others(draft, vm_idx);
+	if (complete_vm(draft, vm_idx) < 0 || check_others(draft, vm_idx) < 0)
+		return -EINVAL;
+	return check_mirror(draft, vm_idx);
 }
 
 static int
@@ -241,7 +273,7 @@ config_check_change(struct config_draft *draft, uint16_t vm_idx)
 	for (uint16_t i = 0; i < draft->config->nb_vms; i++)
 		if (i != vm_idx && check_pair(draft, i, vm_idx) < 0)
 			return -EINVAL;
-	return 0;
+	return check_mirror(draft, vm_idx);
 }
 
 int
@@ -258,7 +290,7 @@ config_check(struct config_draft *draft)
 	if (complete_control(draft) < 0)
 		return -EINVAL;
 	for (uint16_t i = 0; i < config->nb_vms; i++)
-		if (check_others(draft, i) < 0)
+		if (check_others(draft, i) < 0 || check_mirror(draft, i) < 0)
 			return -EINVAL;
 	return 0;
 }

@@ -424,6 +424,27 @@ const struct config_key config_keys[] = {
 			.initial = "0",
 			.help = "bytes that it may send at once; 0: 10 ms of tx-rate",
 		},
+	[CONFIG_KEY_VM_MIRROR] =
+		{
+			.name = "mirror",
+			VM_FIELD(mirror),
+			.change = config_change_mirror,
+			.type = CONFIG_NAME,
+			.arg = "NAME",
+			.initial = CONFIG_NO_MIRROR,
+			.help = "VM that gets copies of its packets",
+		},
+	[CONFIG_KEY_VM_MIRROR_DIRECTION] =
+		{
+			.name = "mirror-direction",
+			VM_FIELD(mirror_direction),
+			.change = config_change_mirror,
+			.type = CONFIG_CHOICE,
+			.words = {"both", "rx", "tx"},
+			.arg = "both|rx|tx",
+			.initial = "both",
+			.help = "of which: of those for it, of those from it",
+		},
 	[CONFIG_KEY_VM_DELIVER] =
 		{
 			.name = "deliver",

@@ -20,6 +20,9 @@
 
 #include "airlock_config.h"
 
+/** What *mirror* says where there is none. */
+#define CONFIG_NO_MIRROR "none"
+
 /** Room for the names of all keys of a scope. */
 #define CONFIG_NAMES_MAX 256
 
@@ -83,6 +86,8 @@ enum config_key_id {
 	CONFIG_KEY_VM_RX_BURST,
 	CONFIG_KEY_VM_TX_RATE,
 	CONFIG_KEY_VM_TX_BURST,
+	CONFIG_KEY_VM_MIRROR,
+	CONFIG_KEY_VM_MIRROR_DIRECTION,
 	CONFIG_KEY_VM_DELIVER,
 	CONFIG_KEY_VM_QUOTA,
 	CONFIG_KEY_VM_STRAY,
@@ -192,6 +197,8 @@ const char *config_key_changeable(char *text, size_t size);
 int config_change_net(
 	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
 int config_change_limits(
+	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
+int config_change_mirror(
 	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);
 int config_change_deliver(
 	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_config_vm *vm);

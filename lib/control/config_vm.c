@@ -145,3 +145,20 @@ airlock_config_start_vm(const struct airlock_config *config, const struct airloc
 	snprintf(record, sizeof(record), "%s/%s.rings", config->run_dir, vm->name);
 	return airlock_pipeline_add_vm(pipeline, &conf);
 }
+
+int
+airlock_config_start_mirror(const struct airlock_config_vm *vm, struct airlock_pipeline *pipeline)
+{
+	int id = airlock_pipeline_find_vm(pipeline, vm->name);
+
+	return id < 0 ? id : config_change_mirror(pipeline, id, vm);
+}
+
+const struct airlock_config_vm *
+airlock_config_mirrored_to(const struct airlock_config *config, const char *name)
+{
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (strcmp(config->vms[i].mirror, name) == 0)
+			return &config->vms[i];
+	return NULL;
+}

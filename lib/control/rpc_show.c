@@ -92,6 +92,9 @@ make_vm(const struct airlock_pipeline_vm_stats *stats)
 	rpc_set_uint(vm, "rx_rate", stats->limits.rx_bps);
 	rpc_set_uint(vm, "tx_rate", stats->limits.tx_bps);
 	rpc_set_uint(vm, "storm", stats->limits.storm_pps);
+	rpc_set_text(vm, "mirror", stats->mirror[0] != '\0' ? stats->mirror : "none");
+	rpc_set_text(
+		vm, "mirror_direction", airlock_mirror_direction_name(stats->mirror_direction));
 	rpc_set_uint(vm, "connects", stats->nb_connects);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats->features);
 	rpc_set_text(vm, "features", text);

@@ -78,6 +78,12 @@ add(struct rpc_call *call, const struct airlock_config_vm *vm)
 		return rpc_fail(call, RPC_FAILED, "vm.add: cannot add VM '%s': %s", vm->name,
 			id == -EINVAL ? "no lcore runs all its queues (see [lcores])"
 				      : strerror(-id));
+	id = airlock_config_start_mirror(vm, call->env->pipeline) < 0 ? -1 : id;
+	if (id < 0) {
+		airlock_pipeline_del_vm(call->env->pipeline,
+			airlock_pipeline_find_vm(call->env->pipeline, vm->name));
+		return rpc_fail(call, RPC_FAILED, "vm.add: cannot mirror VM '%s'", vm->name);
+	}
 	call->result = rpc_vm_brief(call->env->pipeline, id);
 	return 0;
 }
@@ -129,7 +135,14 @@ rpc_vm_del(struct rpc_call *call)
 {
 	const char *name = json_string_value(json_object_get(call->params, "name"));
 	int id = airlock_pipeline_find_vm(call->env->pipeline, name);
+	const struct airlock_config_vm *mirrored =
+		airlock_config_mirrored_to(call->env->config, name);
 
+	if (mirrored != NULL)
+		return rpc_fail(call, RPC_INVALID_PARAMS,
+			"vm.del: name '%s', expected a VM that gets no copies; it gets those of "
+			"VM '%s'",
+			name, mirrored->name);
 	if (id < 0 || airlock_pipeline_del_vm(call->env->pipeline, id) < 0)
 		return rpc_fail(call, RPC_INVALID_PARAMS,
 			"vm.del: name '%.60s', expected that of a VM; vm.list has them", name);

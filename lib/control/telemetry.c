@@ -161,6 +161,10 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 	airlock_compat_tel_dict_uint(dict, "rx_rate", stats.limits.rx_bps);
 	airlock_compat_tel_dict_uint(dict, "tx_rate", stats.limits.tx_bps);
 	airlock_compat_tel_dict_uint(dict, "storm", stats.limits.storm_pps);
+	rte_tel_data_add_dict_string(
+		dict, "mirror", stats.mirror[0] != '\0' ? stats.mirror : "none");
+	rte_tel_data_add_dict_string(
+		dict, "mirror_direction", airlock_mirror_direction_name(stats.mirror_direction));
 	airlock_compat_tel_dict_uint(dict, "connects", stats.nb_connects);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats.features);
 	rte_tel_data_add_dict_string(dict, "features", text);

@@ -109,6 +109,13 @@ struct airlock_pipeline_vm_net {
 	bool antispoof; /**< drop what it sends from another MAC */
 };
 
+/** Which of a VM's packets are mirrored. */
+enum airlock_mirror_direction {
+	AIRLOCK_MIRROR_BOTH,
+	AIRLOCK_MIRROR_RX, /**< for the VM */
+	AIRLOCK_MIRROR_TX, /**< from it */
+};
+
 struct airlock_pipeline_vm {
 	const char *name; /**< 1 to 31 characters */
 	const char *socket;
@@ -144,6 +151,8 @@ struct airlock_pipeline_vm_stats {
 	uint64_t features;
 	uint64_t nb_connects;
 	struct airlock_limits limits;
+	char mirror[AIRLOCK_VNIC_NAME_MAX]; /**< VM that gets copies; empty: none */
+	enum airlock_mirror_direction mirror_direction;
 	enum airlock_deliver deliver;
 	struct airlock_remap_stats window; /**< all zeroes without a window */
 	struct airlock_flow_value delivered; /**< into the VM */
@@ -244,6 +253,22 @@ int airlock_pipeline_add_vm(
  */
 int airlock_pipeline_limit_vm(
 	struct airlock_pipeline *pipeline, uint16_t vm_id, const struct airlock_limits *limits);
+
+/**
+ * Have copies of a VM's packets delivered to another VM, at any time, in place of what was before.
+ *
+ * For the VM are those that are within its limit, whether its ring then has room or not; from the
+ * VM those that are within its limit and not refused. The copies are as the VM has them, untagged,
+ * whatever VLAN and uplink the other one has, and are subject to that one's own limit. A VM that is
+ * mirrored gets no copies, and one that gets copies is not mirrored. If it is deleted, the mirror
+ * ends.
+ *
+ * @param to_id  the one that gets the copies; negative: nobody
+ * @return 0; -ENOENT; -EINVAL: to itself; -ELOOP: a mirror of a mirror. On error nothing has
+ *         changed.
+ */
+int airlock_pipeline_mirror_vm(struct airlock_pipeline *pipeline, uint16_t vm_id, int to_id,
+	enum airlock_mirror_direction direction);
 
 /** Delete a VM, at any time. @return 0, or -ENOENT */
 int airlock_pipeline_del_vm(struct airlock_pipeline *pipeline, uint16_t vm_id);
@@ -376,6 +401,9 @@ int airlock_pipeline_verify(
 
 /** Name of a way to deliver: "auto". */
 const char *airlock_deliver_name(enum airlock_deliver deliver);
+
+/** Name of a mirror's direction: "both". */
+const char *airlock_mirror_direction_name(enum airlock_mirror_direction direction);
 
 /** Name of a stage: "rx". */
 const char *airlock_stage_name(enum airlock_stage stage);

@@ -173,6 +173,7 @@ flood_from_vm(struct lcore *lc, struct vm *vm, const struct vm_net *net, struct 
 		drop(lc, drops, AIRLOCK_DROP_NO_LISTENER, &m, 1);
 		return;
 	}
+	mirror_burst(lc, vm, MIRROR_TX, &m, 1);
 	flood(lc, m, net->domain, vm, net);
 }
 
@@ -238,6 +239,7 @@ classify_from_vm(
 	work_done(lc, AIRLOCK_WORK_CLASSIFY, nb_taken);
 	if (kept == 0)
 		return;
+	mirror_burst(lc, vm, MIRROR_TX, mbufs, kept);
 	dispatch_from_vm(lc, vm, net, vm_ids, mbufs, kept);
 	work_done(lc, AIRLOCK_WORK_HANDOFF, kept);
 }

@@ -99,32 +99,59 @@ deliver_spread(struct lcore *lc, struct vm *vm, uint32_t mask, struct rte_mbuf *
 	}
 }
 
+/* To those of its rings that are open; there are some. */
 static void
-deliver_to_vm(struct lcore *lc, uint16_t vm_id, struct rte_mbuf **mbufs, uint16_t n)
+deliver_to_rings(
+	struct lcore *lc, struct vm *vm, uint32_t mask, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct vm *vm = vm_get(lc->pipeline, vm_id);
-	uint64_t dropped_bytes;
-	uint32_t mask, local;
+	uint32_t local = mask & vm->local_mask[lc->idx];
 
-	if (unlikely(vm == NULL)) {
-		drop(lc, &lc->orphans, AIRLOCK_DROP_VM_DOWN, mbufs, n);
-		return;
-	}
-	mask = airlock_vnic_rx_mask(vm->vnic);
-	if (unlikely(mask == 0)) {
-		drop(lc, &vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, mbufs, n);
-		return;
-	}
-	n = limit_rate(lc, vm, LIMIT_RX_RATE, mbufs, n, &dropped_bytes);
-	if (unlikely(n == 0))
-		return;
-	local = mask & vm->local_mask[lc->idx];
 	if (local != 0)
 		mask = local;
 	if (likely((mask & (mask - 1)) == 0))
 		deliver_to_queue(lc, vm, rte_bsf32(mask), mbufs, n);
 	else
 		deliver_spread(lc, vm, mask, mbufs, n);
+}
+
+/* Drop what the VM is not to get. Returns what is left, and its open rings if there is any. */
+static uint16_t
+admit(struct lcore *lc, struct vm *vm, uint32_t *mask, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint64_t dropped_bytes;
+
+	*mask = airlock_vnic_rx_mask(vm->vnic);
+	if (likely(*mask != 0))
+		return limit_rate(lc, vm, LIMIT_RX_RATE, mbufs, n, &dropped_bytes);
+	drop(lc, &vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, mbufs, n);
+	return 0;
+}
+
+static void
+deliver_to_vm(struct lcore *lc, uint16_t vm_id, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct vm *vm = vm_get(lc->pipeline, vm_id);
+	uint32_t mask;
+
+	if (unlikely(vm == NULL)) {
+		drop(lc, &lc->orphans, AIRLOCK_DROP_VM_DOWN, mbufs, n);
+		return;
+	}
+	n = admit(lc, vm, &mask, mbufs, n);
+	if (unlikely(n == 0))
+		return;
+	mirror_burst(lc, vm, MIRROR_RX, mbufs, n);
+	deliver_to_rings(lc, vm, mask, mbufs, n);
+}
+
+void
+deliver_copies(struct lcore *lc, struct vm *vm, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint32_t mask;
+
+	n = admit(lc, vm, &mask, mbufs, n);
+	if (n > 0)
+		deliver_to_rings(lc, vm, mask, mbufs, n);
 }
 
 static struct group *

@@ -27,6 +27,13 @@ flood_queue(const struct vm *vm)
 	return mask == 0 ? -1 : (int)rte_bsf32(mask);
 }
 
+static void
+flood_to_vm(struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf *m)
+{
+	mirror_burst(lc, vm, MIRROR_RX, &m, 1);
+	airlock_handoff_copy(&lc->handoff, &vm->to, queue_id, m);
+}
+
 void
 flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t source_id)
 {
@@ -46,7 +53,7 @@ flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sour
 		if (queue_id < 0)
 			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, 1);
 		else if (policer_passes(policer_of(vm, LIMIT_RX_RATE), m->pkt_len))
-			airlock_handoff_copy(&lc->handoff, &vm->to, queue_id, m);
+			flood_to_vm(lc, vm, queue_id, m);
 		else
 			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_RATE, 1);
 	}

@@ -44,6 +44,18 @@ airlock_deliver_name(enum airlock_deliver deliver)
 	return deliver_names[deliver];
 }
 
+static const char *const direction_names[] = {
+	[AIRLOCK_MIRROR_BOTH] = "both",
+	[AIRLOCK_MIRROR_RX] = "rx",
+	[AIRLOCK_MIRROR_TX] = "tx",
+};
+
+const char *
+airlock_mirror_direction_name(enum airlock_mirror_direction direction)
+{
+	return direction_names[direction];
+}
+
 const char *
 airlock_stage_name(enum airlock_stage stage)
 {
@@ -80,6 +92,20 @@ airlock_pipeline_pool(const struct airlock_pipeline *pl)
 	return pl->pool;
 }
 
+static void
+mirror_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
+{
+	const struct mirror mirror = mirror_get(vm);
+	const struct vm *to = vm_get(vm->pipeline, mirror.vm_id);
+
+	if (mirror.directions == 0 || to == NULL || to->stamp != mirror.stamp)
+		return;
+	rte_strscpy(stats->mirror, to->vnic->name, sizeof(stats->mirror));
+	if (mirror.directions != (MIRROR_RX | MIRROR_TX))
+		stats->mirror_direction =
+			mirror.directions == MIRROR_RX ? AIRLOCK_MIRROR_RX : AIRLOCK_MIRROR_TX;
+}
+
 void
 vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 {
@@ -93,6 +119,7 @@ vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 	stats->uplink_id = net->uplink_id;
 	stats->nb_queues = vnic->nb_queues;
 	stats->limits = vm->limits;
+	mirror_read(vm, stats);
 	stats->up = airlock_vnic_is_up(vnic);
 	stats->features = airlock_vnic_features(vnic);
 	stats->nb_connects = airlock_count_get(&vnic->nb_connects);

@@ -192,6 +192,20 @@ test_metrics_are_served_on_loopback_unless_told_otherwise(void)
 }
 
 static int
+test_mirrors_are_set(void)
+{
+	verdict = PARSE(false, "--vm", WEB ",mirror=db,mirror-direction=tx", "--vm", DB);
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	ASSERT_TEXT(config.vms[0].mirror, "db", "mirror");
+	TEST_ASSERT_EQUAL(config.vms[0].mirror_direction, AIRLOCK_MIRROR_TX, "mirror-direction");
+	ASSERT_TEXT(config.vms[1].mirror, "none", "mirror");
+	TEST_ASSERT_EQUAL(config.vms[1].mirror_direction, AIRLOCK_MIRROR_BOTH, "mirror-direction");
+	TEST_ASSERT(airlock_config_mirrored_to(&config, "db") == &config.vms[0], "to db");
+	TEST_ASSERT(airlock_config_mirrored_to(&config, "web") == NULL, "to web");
+	return TEST_SUCCESS;
+}
+
+static int
 test_windows_are_set(void)
 {
 	static const struct {
@@ -400,6 +414,7 @@ static const struct unit_test_suite config_suite = {
 			CONFIG_CASE(test_flags_set_every_value),
 			CONFIG_CASE(test_rates_are_set),
 			CONFIG_CASE(test_metrics_are_served_on_loopback_unless_told_otherwise),
+			CONFIG_CASE(test_mirrors_are_set),
 			CONFIG_CASE(test_windows_are_set),
 			CONFIG_CASE(test_file_sets_every_value),
 			CONFIG_CASE(test_flags_win_over_file_key_by_key),
