@@ -66,7 +66,7 @@ cut_params(struct rpc_call *call, struct airlock_config_pair *pairs, char (*numb
 static int
 add(struct rpc_call *call, const struct airlock_config_vm *vm)
 {
-	int id;
+	int id, ret;
 
 	if (vm->deliver != AIRLOCK_DELIVER_COPY && !call->env->windows)
 		return rpc_fail(call, RPC_INVALID_PARAMS,
@@ -78,11 +78,11 @@ add(struct rpc_call *call, const struct airlock_config_vm *vm)
 		return rpc_fail(call, RPC_FAILED, "vm.add: cannot add VM '%s': %s", vm->name,
 			id == -EINVAL ? "no lcore runs all its queues (see [lcores])"
 				      : strerror(-id));
-	id = airlock_config_start_mirror(vm, call->env->pipeline) < 0 ? -1 : id;
-	if (id < 0) {
-		airlock_pipeline_del_vm(call->env->pipeline,
-			airlock_pipeline_find_vm(call->env->pipeline, vm->name));
-		return rpc_fail(call, RPC_FAILED, "vm.add: cannot mirror VM '%s'", vm->name);
+	ret = airlock_config_start_mirror(vm, call->env->pipeline);
+	if (ret < 0) {
+		airlock_pipeline_del_vm(call->env->pipeline, id);
+		return rpc_fail(call, RPC_FAILED, "vm.add: cannot mirror VM '%s': %s", vm->name,
+			strerror(-ret));
 	}
 	call->result = rpc_vm_brief(call->env->pipeline, id);
 	return 0;
