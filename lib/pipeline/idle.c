@@ -15,7 +15,7 @@
  * the flag, and signals. Signals stay in the epoll instance until they are fetched (they are
  * edge-triggered, and their eventfds are never read), so one that comes before the wait ends it.
  *
- * Where a source cannot signal, such as a port without interrupts, naps take the place of waiting.
+ * Where a source cannot signal, such as a port without interrupts, no wait is longer than a nap.
  *
  * While it sleeps an lcore is offline for RCU: control does not wait for it. So afterwards nothing
  * that was read before is valid, the plan least of all.
@@ -41,9 +41,12 @@
 /* A driver that loses an interrupt costs so much, and not the link. */
 #define UPLINK_WAIT_MS 100
 /* With one instruction; else so many of rte_pause(). */
-#define PAUSE_US 2
-#define PAUSES	 16
-#define EVENTS	 64
+#define PAUSE_US  2
+#define PAUSES	  16
+#define EVENTS	  64
+#define NS_PER_MS 1000000
+
+static const struct timespec nap_span = {.tv_nsec = NAP_NS};
 
 void
 idle_start(struct lcore *lc)
@@ -87,11 +90,10 @@ slept(struct lcore *lc, uint64_t start)
 static void
 nap(struct lcore *lc)
 {
-	const struct timespec span = {.tv_nsec = NAP_NS};
 	uint64_t start = rte_rdtsc();
 
 	rte_rcu_qsbr_thread_offline(lc->pipeline->qsv, lc->idx);
-	nanosleep(&span, NULL);
+	nanosleep(&nap_span, NULL);
 	rte_rcu_qsbr_thread_online(lc->pipeline->qsv, lc->idx);
 	slept(lc, start);
 }
@@ -140,16 +142,22 @@ is_pending(const struct plan *plan)
 	return false;
 }
 
-static int
-longest_wait_ms(const struct plan *plan)
+/* How long to wait at most; NULL: until something comes. */
+static const struct timespec *
+longest_wait(const struct idle *idle, const struct plan *plan)
 {
+	static const struct timespec for_window = {.tv_nsec = WINDOW_WAIT_MS * NS_PER_MS};
+	static const struct timespec for_uplink = {.tv_nsec = UPLINK_WAIT_MS * NS_PER_MS};
+
+	if (!idle->can_wait || is_pending(plan))
+		return &nap_span;
 	if (plan->nb_windows > 0)
-		return WINDOW_WAIT_MS;
-	return plan->nb_rx > 0 ? UPLINK_WAIT_MS : -1;
+		return &for_window;
+	return plan->nb_rx > 0 ? &for_uplink : NULL;
 }
 
 static void
-wait_for_signal(struct lcore *lc, int timeout_ms)
+wait_for_signal(struct lcore *lc, const struct timespec *timeout)
 {
 	struct epoll_event events[EVENTS];
 	struct idle *idle = &lc->idle;
@@ -157,7 +165,7 @@ wait_for_signal(struct lcore *lc, int timeout_ms)
 	int n;
 
 	rte_rcu_qsbr_thread_offline(lc->pipeline->qsv, lc->idx);
-	n = epoll_wait(idle->epfd, events, EVENTS, timeout_ms);
+	n = epoll_pwait2(idle->epfd, events, EVENTS, timeout, NULL);
 	rte_rcu_qsbr_thread_online(lc->pipeline->qsv, lc->idx);
 	slept(lc, start);
 	if (n == 0)
@@ -191,8 +199,6 @@ idle_round(struct lcore *lc, const struct plan *plan, uint32_t moved)
 		nap(lc);
 	else if (idle->generation != plan->generation)
 		arm(lc, plan);
-	else if (!idle->can_wait || is_pending(plan))
-		nap(lc);
 	else
-		wait_for_signal(lc, longest_wait_ms(plan));
+		wait_for_signal(lc, longest_wait(idle, plan));
 }

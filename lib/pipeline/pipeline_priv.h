@@ -7,10 +7,11 @@
 
 /*
  * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_set.c (what of
- * them may change), vm_window.c (their windows), policer.c (their limits), vm_mirror.c (their mirrors),
- * plan.c (who runs what), idle_watch.c (what wakes whom), totals.c (statistics). Datapath files:
- * lcore.c (the loop), classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c (to an
- * uplink, to another lcore), limit.c (within a limit), mirror.c (copies), idle.c (nothing to do).
+ * them may change), vm_window.c (their windows), policer.c (their limits), vm_mirror.c (their
+ * mirrors), plan.c (who runs what), idle_watch.c (what wakes whom), totals.c (statistics). Datapath
+ * files: lcore.c (the loop), classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c
+ * (to an uplink, to another lcore), limit.c (within a limit), mirror.c (copies), idle.c (nothing to
+ * do).
  */
 
 #include <assert.h>

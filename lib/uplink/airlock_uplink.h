@@ -105,8 +105,8 @@ void airlock_uplink_hw_stats(
 	const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);
 
 /**
- * The descriptor that gets readable when an RX queue has packets, if the queue can be armed. Control,
- * between the start of the port and that of the lcores.
+ * The descriptor that gets readable when an RX queue has packets, if the queue can be armed.
+ * Control, between the start of the port and that of the lcores.
  *
  * @return the port's own, to be watched edge-triggered; -1: the queue has no interrupts
  */

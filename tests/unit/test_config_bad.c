@@ -71,8 +71,10 @@ static const struct bad_flags bad_flags[] = {
 	{{"--copy-below", "auto", "--copy-below", "64"}, "--copy-below", "second"},
 	{{"--idle", "sleep"}, "--idle", "'sleep', expected poll or adaptive"},
 	{{"--idle-wait", "60000001"}, "--idle-wait", "'60000001'"},
-	{{"--idle-sleep", "99"}, "--idle-sleep", "idle-sleep 99 is less than idle-pause 100"},
-	{{"--idle-wait", "999"}, "--idle-wait", "idle-wait 999 is less than idle-sleep 1000"},
+	{{"--vm", WEB, "--idle-sleep", "99"}, "--idle-sleep",
+		"idle-sleep 99 is less than idle-pause 100"},
+	{{"--vm", WEB, "--idle-wait", "999"}, "--idle-wait",
+		"idle-wait 999 is less than idle-sleep 1000"},
 
 	{{"--uplink", ""}, "--uplink", "key ''"},
 	{{"--uplink", "0"}, "--uplink", "key '0'"},

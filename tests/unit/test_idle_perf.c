@@ -3,9 +3,9 @@
  */
 
 /*
- * What idle=adaptive costs: how long a packet takes from one VM to another when the lcore has slept,
- * against one that polls, and how many packets a second go through after a rest. Guests are this
- * process, on one CPU; the lcore should have another.
+ * What idle=adaptive costs: how long a packet takes from one VM to another when the lcore has
+ * slept, against one that polls, and how many packets a second go through after a rest. Guests are
+ * this process, on one CPU; the lcore should have another.
  */
 
 #include <stdlib.h>
