@@ -4,9 +4,9 @@
 
 /*
  * What an lcore does that finds no packets: it polls on, then pauses between rounds, then takes
- * short naps, and then waits, in epoll_wait(2), until something wakes it: an interrupt of an uplink
- * queue, a guest's kick, or another thread that has put something into its inbox, changed its plan
- * or told it to stop. idle_watch.c is the control side.
+ * short naps, and then waits, in epoll_pwait2(2), until something wakes it: an interrupt of an
+ * uplink queue, a guest's kick, or another thread that has put something into its inbox, changed
+ * its plan or told it to stop. idle_watch.c is the control side.
  *
  * No wake-up is lost, because who sleeps looks once more after he said that he would: the lcore
  * arms all its sources, says that it is asleep, and goes round once more like any other time, with
@@ -23,7 +23,6 @@
  * Thread rule: the lcore itself; idle_signal() any thread.
  */
 
-#include <errno.h>
 #include <time.h>
 
 #include <sys/epoll.h>
