@@ -172,6 +172,28 @@ test_storm_from_wire_is_limited(void)
 }
 
 static int
+test_storm_limit_is_one_over_queues(void)
+{
+	struct loop_conf conf = {.nb_lcores = 3, .nb_rxq = 3, .nb_vms = 1, .storm_pps = 1};
+	struct loop_packet packet = {.dst = BROADCAST, .src = stranger};
+	uint64_t dropped;
+
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	for (packet.seq = 0; packet.seq < 400; packet.seq++)
+		TEST_ASSERT_SUCCESS(
+			loop_inject(packet.seq % 3, &packet), "broadcast %u", packet.seq);
+	TEST_ASSERT(LOOP_UNTIL(loop_uplink_stats().rx_drops.by_reason[AIRLOCK_DROP_STORM] +
+				    loop.vms[0].sink.total ==
+			    400),
+		"dropped or arrived");
+	dropped = loop_uplink_stats().rx_drops.by_reason[AIRLOCK_DROP_STORM];
+	TEST_ASSERT_SUCCESS(check_storm(400 - dropped, dropped, 400), "broadcast");
+	loop.rx_drops[AIRLOCK_DROP_STORM] = dropped;
+	loop.vms[0].want = 400 - dropped;
+	return loop_check();
+}
+
+static int
 test_storm_from_vm_is_limited(void)
 {
 	struct loop_conf conf = {.nb_vms = 3, .vms = {{.limits.storm_pps = 1}, {0}, {0}}};
@@ -213,6 +235,7 @@ static const struct unit_test_suite flood_suite = {
 			CASE(test_vm_that_is_down_counts_its_copy),
 			CASE(test_unfinished_checksum_is_finished_for_all),
 			CASE(test_storm_from_wire_is_limited),
+			CASE(test_storm_limit_is_one_over_queues),
 			CASE(test_storm_from_vm_is_limited),
 			TEST_CASES_END(),
 		},
