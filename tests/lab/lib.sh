@@ -123,5 +123,7 @@ transfer() {
 
 # What a case that failed has left outside.
 outside tidy
+# Emulated, on a busy machine, it takes long to measure what copies cost.
+ready_s=120
 kernel_lines=$(kernel_warnings | wc -l)
 checks+=(check_kernel)

@@ -39,6 +39,8 @@ allowed=()
 # What DPDK 22.11 warns of every time.
 ignored='^WARN TELEMETRY: No legacy callbacks'
 others=()
+# How long airlockd may take until it is ready, seconds.
+ready_s=30
 # What has to hold at the end of a test that went well; a function each.
 checks=(check_log)
 
@@ -119,7 +121,7 @@ start_airlockd() {
         ${huge[@]+"${huge[@]}"} ${eal[@]+"${eal[@]}"} -- --run-dir "$RUN_DIR" "$@" \
         >>"$AIRLOCKD_LOG" 2>&1 </dev/null &
     airlockd_pid=$!
-    wait_for 30 is_ready_or_gone "$from" || fail "airlockd is not ready after 30 seconds"
+    wait_for $ready_s is_ready_or_gone "$from" || fail "airlockd is not ready after $ready_s seconds"
     ! gone "$airlockd_pid" || fail "airlockd has ended instead of getting ready"
 }
 
