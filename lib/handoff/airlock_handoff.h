@@ -17,6 +17,7 @@
 
 #include <rte_mbuf.h>
 
+#include <airlock_capture.h>
 #include <airlock_vnic.h>
 
 #include "airlock_remap.h"
@@ -38,6 +39,8 @@ struct airlock_receiver {
 struct airlock_handoff {
 	struct airlock_offload *offload; /**< the lcore's */
 	uint32_t retries; /**< tries after the first one that leaves packets over */
+	const struct airlock_capture_tap
+		*tap; /**< the captures of what is handed off and dropped */
 	/** Packets that were split for a guest, and what they became; this lcore writes. */
 	_Atomic uint64_t split;
 	_Atomic uint64_t parts;

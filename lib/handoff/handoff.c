@@ -74,6 +74,7 @@ copy_burst(const struct airlock_handoff *handoff, struct airlock_vnic *vnic, uin
 
 	for (;;) {
 		sent = enqueue_with_retries(handoff, vnic, queue_id, mbufs, n);
+		airlock_capture_burst(handoff->tap, &vnic->point, AIRLOCK_OUT, mbufs, sent);
 		airlock_flow_count(&rx->delivered, sent, burst_bytes(mbufs, sent));
 		mbufs += sent;
 		n -= sent;
@@ -82,14 +83,14 @@ copy_burst(const struct airlock_handoff *handoff, struct airlock_vnic *vnic, uin
 		if (mbufs[0]->pkt_len <= ALWAYS_FITS_BYTES ||
 			!airlock_vnic_is_too_long(vnic, queue_id))
 			break;
-		airlock_drop_count(&rx->drops, AIRLOCK_DROP_TOO_LONG, 1);
+		airlock_capture_drop(handoff->tap, &rx->drops, AIRLOCK_DROP_TOO_LONG, mbufs, 1);
 		mbufs++;
 		n--;
 		if (n == 0)
 			return;
 	}
 	reason = airlock_vnic_is_up(vnic) ? AIRLOCK_DROP_RING_FULL : AIRLOCK_DROP_VM_DOWN;
-	airlock_drop_count(&rx->drops, reason, n);
+	airlock_capture_drop(handoff->tap, &rx->drops, reason, mbufs, n);
 }
 
 /* Consumes all. */
@@ -115,8 +116,9 @@ hand_off_misfit(struct airlock_handoff *handoff, const struct airlock_receiver *
 
 	nb_parts = airlock_offload_fit(handoff->offload, m, caps, parts, RTE_DIM(parts));
 	if (nb_parts < 0) {
-		airlock_drop_count(&to->vnic->rx[queue_id].drops,
-			nb_parts == -ENOMEM ? AIRLOCK_DROP_NO_PAGE : AIRLOCK_DROP_BAD_OFFLOAD, 1);
+		airlock_capture_drop(handoff->tap, &to->vnic->rx[queue_id].drops,
+			nb_parts == -ENOMEM ? AIRLOCK_DROP_NO_PAGE : AIRLOCK_DROP_BAD_OFFLOAD, &m,
+			1);
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -25,9 +25,28 @@
 
 #include "remap_burst.h"
 
+/* The packets before *end* that were put: the guest may write what it has been told of. */
 static void
-publish(struct burst *b)
+capture_put(struct burst *b, uint16_t end)
 {
+	struct rte_mbuf *put[AIRLOCK_HANDOFF_MAX_BURST];
+	uint16_t n = 0;
+
+	if (unlikely(airlock_capture_is_on(b->handoff->tap))) {
+		for (uint16_t i = b->seen; i < end; i++) {
+			if ((b->lost & RTE_BIT64(i)) == 0)
+				put[n++] = b->mbufs[i];
+		}
+		airlock_capture_burst(b->handoff->tap, &b->remap->vnic->point, AIRLOCK_OUT, put, n);
+	}
+	b->seen = end;
+}
+
+/* Tell the guest of what was put before packet *end*. */
+static void
+publish(struct burst *b, uint16_t end)
+{
+	capture_put(b, end);
 	if (airlock_rxring_publish(b->ring))
 		airlock_vnic_kick(b->remap->vnic, b->queue_id);
 }
@@ -57,8 +76,9 @@ copy_into_released(struct burst *b, struct rte_mbuf *m)
 }
 
 static int
-copy_one(struct burst *b, struct rte_mbuf *m)
+copy_one(struct burst *b, uint16_t i)
 {
+	struct rte_mbuf *m = b->mbufs[i];
 	int ret;
 
 	for (;;) {
@@ -70,7 +90,7 @@ copy_one(struct burst *b, struct rte_mbuf *m)
 			return ret;
 		b->tries--;
 		b->timed = false;
-		publish(b);
+		publish(b, i);
 		rte_pause();
 		remap_poll(b->remap, b->queue_id, b->ring, b->tag);
 	}
@@ -110,7 +130,9 @@ drop_one(struct burst *b, uint16_t i, int err)
 		reason = AIRLOCK_DROP_QUOTA;
 	else if (err == -EMSGSIZE)
 		reason = AIRLOCK_DROP_TOO_LONG;
-	airlock_drop_count(&b->remap->vnic->rx[b->queue_id].drops, reason, 1);
+	airlock_capture_drop(
+		b->handoff->tap, &b->remap->vnic->rx[b->queue_id].drops, reason, &b->mbufs[i], 1);
+	b->lost |= RTE_BIT64(i);
 }
 
 static void
@@ -122,7 +144,7 @@ put_burst(struct burst *b)
 
 		if (put_frame(b, i))
 			continue;
-		ret = copy_one(b, m);
+		ret = copy_one(b, i);
 		if (likely(ret == 0)) {
 			b->copied.packets++;
 			b->copied.bytes += m->pkt_len;
@@ -216,6 +238,8 @@ burst_init(struct burst *b, struct airlock_handoff *handoff, struct airlock_rema
 	b->nb_runs = 0;
 	b->tries = handoff->retries;
 	b->fell = false;
+	b->seen = 0;
+	b->lost = 0;
 	b->timed = true;
 	b->cold_pool = queue_id < airlock_pool_nb_partitions(remap->pool)
 		? airlock_pool_mempool(remap->pool, queue_id)
@@ -225,7 +249,8 @@ burst_init(struct burst *b, struct airlock_handoff *handoff, struct airlock_rema
 	b->tag = atomic_load_explicit(&remap->tag, memory_order_acquire);
 	b->ring = airlock_vnic_rxring(remap->vnic, queue_id);
 	if (unlikely(b->ring == NULL)) {
-		airlock_drop_count(&remap->vnic->rx[queue_id].drops, AIRLOCK_DROP_VM_DOWN, n);
+		airlock_capture_drop(handoff->tap, &remap->vnic->rx[queue_id].drops,
+			AIRLOCK_DROP_VM_DOWN, mbufs, n);
 		return false;
 	}
 	remap_poll(remap, queue_id, b->ring, b->tag);
@@ -249,7 +274,7 @@ remap_burst(struct airlock_handoff *handoff, struct airlock_remap *remap, uint16
 	start = rte_rdtsc();
 	put_burst(&b);
 	count_time(&b, rte_rdtsc() - start);
-	publish(&b);
+	publish(&b, n);
 	count_burst(&b);
 	free_burst(&b);
 }
@@ -267,6 +292,6 @@ remap_copy(struct airlock_handoff *handoff, struct airlock_remap *remap, uint16_
 	b.frames[0] = NO_FRAME;
 	b.fell = true;
 	put_burst(&b);
-	publish(&b);
+	publish(&b, 1);
 	count_burst(&b);
 }

@@ -31,6 +31,8 @@ struct burst {
 	uint32_t tries; /* that are left on a full ring */
 	bool planned; /* some packets are long enough to be remapped */
 	bool fell; /* to frames, because there was nothing left to copy into */
+	uint16_t seen; /* packets that were captured if they were put, and from here on none */
+	uint64_t lost; /* bit i: packet i was dropped */
 	bool timed; /* how long the copies took counts */
 	uint32_t frames[AIRLOCK_HANDOFF_MAX_BURST]; /* that a packet goes by; or as above */
 	uint8_t run_of[AIRLOCK_HANDOFF_MAX_BURST]; /* the frame's place in runs[] */

@@ -22,6 +22,7 @@
 
 #include <rte_ether.h>
 
+#include <airlock_capture.h>
 #include <airlock_fdb.h>
 #include <airlock_handoff.h>
 #include <airlock_page.h>
@@ -350,6 +351,17 @@ uint16_t airlock_pipeline_nb_lcores(const struct airlock_pipeline *pipeline);
 
 /** The pool. */
 const struct airlock_pool *airlock_pipeline_pool(const struct airlock_pipeline *pipeline);
+
+/** Its captures; each waits for, and is looked at by, the pipeline's lcores. */
+struct airlock_captures *airlock_pipeline_captures(const struct airlock_pipeline *pipeline);
+
+/** Where a VM's packets pass, until it is deleted. @return NULL: there is no such VM */
+const struct airlock_point *airlock_pipeline_vm_point(
+	struct airlock_pipeline *pipeline, uint16_t vm_id);
+
+/** Where an uplink's packets pass. @param uplink_id less than airlock_pipeline_nb_uplinks() */
+const struct airlock_point *airlock_pipeline_uplink_point(
+	const struct airlock_pipeline *pipeline, uint16_t uplink_id);
 
 /** The first VM whose identifier is *from* or more. @return identifier, or -ENOENT */
 int airlock_pipeline_next_vm(struct airlock_pipeline *pipeline, unsigned int from);

@@ -107,6 +107,7 @@ classify_from_uplink(struct lcore *lc, struct port *port, struct rte_mbuf **mbuf
 	uint16_t vm_ids[AIRLOCK_BURST], kept = 0;
 
 	prefetch_first(mbufs, n);
+	airlock_capture_burst(lc->handoff.tap, &port->uplink->point, AIRLOCK_IN, mbufs, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 		enum airlock_drop reason;
@@ -215,6 +216,7 @@ classify_from_vm(
 	uint64_t keys[AIRLOCK_BURST], bytes = 0;
 	uint16_t vm_ids[AIRLOCK_BURST], kept = 0, nb_taken = n;
 
+	airlock_capture_burst(lc->handoff.tap, &vm->vnic->point, AIRLOCK_IN, mbufs, n);
 	n = limit_rate(lc, vm, LIMIT_TX_RATE, mbufs, n, &bytes);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];

@@ -34,6 +34,13 @@ flood_to_vm(struct lcore *lc, struct vm *vm, uint16_t queue_id, struct rte_mbuf 
 	airlock_handoff_copy(&lc->handoff, &vm->to, queue_id, m);
 }
 
+/* The packet itself stays. */
+static void
+drop_copy(struct lcore *lc, struct vm *vm, enum airlock_drop reason, struct rte_mbuf *m)
+{
+	airlock_capture_drop(lc->handoff.tap, &vm->blocks[lc->idx].rx_drops, reason, &m, 1);
+}
+
 void
 flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t source_id)
 {
@@ -51,11 +58,11 @@ flood_local(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sour
 			continue;
 		airlock_count(&lc->handoff.parts, 1);
 		if (queue_id < 0)
-			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_VM_DOWN, 1);
+			drop_copy(lc, vm, AIRLOCK_DROP_VM_DOWN, m);
 		else if (policer_passes(policer_of(vm, LIMIT_RX_RATE), m->pkt_len))
 			flood_to_vm(lc, vm, queue_id, m);
 		else
-			airlock_drop_count(&vm->blocks[lc->idx].rx_drops, AIRLOCK_DROP_RATE, 1);
+			drop_copy(lc, vm, AIRLOCK_DROP_RATE, m);
 	}
 }
 
@@ -82,7 +89,7 @@ flood_others(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, uint16_t sou
 		}
 		rte_pktmbuf_refcnt_update(m, -1);
 		airlock_count(&lc->handoff.parts, 1);
-		airlock_drop_count(&lc->orphans, AIRLOCK_DROP_LCORE_FULL, 1);
+		airlock_capture_drop(lc->handoff.tap, &lc->orphans, AIRLOCK_DROP_LCORE_FULL, &m, 1);
 	}
 }
 
@@ -95,7 +102,8 @@ flood_to_uplink(struct lcore *lc, struct rte_mbuf *m, const struct vm_net *sourc
 	airlock_count(&lc->handoff.parts, 1);
 	copy = airlock_offload_copy(lc->handoff.offload, m);
 	if (unlikely(copy == NULL)) {
-		airlock_drop_count(&port->blocks[lc->idx].tx_drops, AIRLOCK_DROP_NO_PAGE, 1);
+		airlock_capture_drop(lc->handoff.tap, &port->blocks[lc->idx].tx_drops,
+			AIRLOCK_DROP_NO_PAGE, &m, 1);
 		return;
 	}
 	send_to_uplink(lc, port, source_net->vlan_id, &copy, 1);

@@ -58,6 +58,7 @@ lcore_create(struct airlock_pipeline *pl, const struct airlock_pipeline_conf *co
 	lc->idx = idx;
 	lc->lcore_id = lcore_id;
 	lc->handoff.retries = conf->retries;
+	lc->handoff.tap = airlock_captures_tap(pl->captures);
 	snprintf(name, sizeof(name), "airlock_inbox_%u", lcore_id);
 	/* RTS: a producer that was preempted must not stall the others; lcores may share a CPU. */
 	lc->inbox =
@@ -104,8 +105,9 @@ airlock_pipeline_create(const struct airlock_pipeline_conf *conf)
 	pl->target_offset = rte_mbuf_dynfield_register(&target_field);
 	if (pl->target_offset < 0 || rcu_create(pl) < 0)
 		goto destroy;
+	pl->captures = airlock_captures_create(pl->qsv);
 	pl->fdb = airlock_fdb_create("airlock_fdb", pl->qsv, SOCKET_ID_ANY);
-	if (pl->fdb == NULL)
+	if (pl->captures == NULL || pl->fdb == NULL)
 		goto destroy;
 	for (uint16_t i = 0; i < conf->nb_lcores; i++) {
 		pl->lcores[i] = lcore_create(pl, conf, i);
@@ -143,6 +145,7 @@ airlock_pipeline_destroy(struct airlock_pipeline *pl)
 		return;
 	while ((id = airlock_pipeline_next_vm(pl, 0)) >= 0)
 		airlock_pipeline_del_vm(pl, id);
+	airlock_captures_destroy(pl->captures);
 	for (uint16_t i = 0; i < pl->nb_ports; i++)
 		port_free(pl->ports[i]);
 	for (uint16_t i = 0; i < pl->nb_lcores; i++)
@@ -189,6 +192,10 @@ airlock_pipeline_add_uplink(struct airlock_pipeline *pl, const struct airlock_pi
 	if (port->uplink == NULL) {
 		ret = -rte_errno;
 		goto free_port;
+	}
+	for (uint16_t i = 0; i < pl->nb_lcores; i++) {
+		airlock_drops_init(&port->blocks[i].rx_drops, &port->uplink->point, AIRLOCK_IN);
+		airlock_drops_init(&port->blocks[i].tx_drops, &port->uplink->point, AIRLOCK_OUT);
 	}
 	pl->ports[pl->nb_ports++] = port;
 	vm_window_share_quotas(pl);

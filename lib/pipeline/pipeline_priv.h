@@ -24,6 +24,7 @@
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
+#include <airlock_capture.h>
 #include <airlock_handoff.h>
 #include <airlock_offload.h>
 
@@ -218,6 +219,7 @@ struct airlock_pipeline {
 	struct airlock_pool *pool;
 	struct airlock_fdb *fdb;
 	struct rte_rcu_qsbr *qsv;
+	struct airlock_captures *captures;
 	int target_offset; /* of struct target in an mbuf */
 	uint16_t nb_lcores;
 	uint16_t nb_ports;
@@ -389,7 +391,7 @@ static inline void
 drop(struct lcore *lc, struct airlock_drops *drops, enum airlock_drop reason,
 	struct rte_mbuf **mbufs, uint16_t n)
 {
-	airlock_drop_count(drops, reason, n);
+	airlock_capture_drop(lc->handoff.tap, drops, reason, mbufs, n);
 	airlock_handoff_free(frames_of(lc->pipeline), mbufs, n);
 }
 

@@ -62,6 +62,8 @@ transmit(
 	uint64_t bytes;
 
 	n = drop_refused(lc, port, queue_id, mbufs, n);
+	/* Later they may be gone. */
+	airlock_capture_burst(lc->handoff.tap, &port->uplink->point, AIRLOCK_OUT, mbufs, n);
 	for (uint32_t i = 0; sent < n && i <= TX_RETRIES; i++) {
 		/* A packet that was sent is the port's, and may be free already. */
 		uint32_t lengths[AIRLOCK_BURST];

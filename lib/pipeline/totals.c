@@ -106,6 +106,26 @@ mirror_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 			mirror.directions == MIRROR_RX ? AIRLOCK_MIRROR_RX : AIRLOCK_MIRROR_TX;
 }
 
+struct airlock_captures *
+airlock_pipeline_captures(const struct airlock_pipeline *pl)
+{
+	return pl->captures;
+}
+
+const struct airlock_point *
+airlock_pipeline_vm_point(struct airlock_pipeline *pl, uint16_t vm_id)
+{
+	const struct vm *vm = vm_id < AIRLOCK_FDB_MAX_VMS ? vm_get(pl, vm_id) : NULL;
+
+	return vm != NULL ? &vm->vnic->point : NULL;
+}
+
+const struct airlock_point *
+airlock_pipeline_uplink_point(const struct airlock_pipeline *pl, uint16_t uplink_id)
+{
+	return &pl->ports[uplink_id]->uplink->point;
+}
+
 void
 vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 {

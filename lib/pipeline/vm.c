@@ -132,6 +132,10 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		goto free_vm;
 	}
 	vm->to.vnic = vm->vnic;
+	for (uint16_t i = 0; i < pl->nb_lcores; i++) {
+		airlock_drops_init(&vm->blocks[i].rx_drops, &vm->vnic->point, AIRLOCK_OUT);
+		airlock_drops_init(&vm->blocks[i].tx_drops, &vm->vnic->point, AIRLOCK_IN);
+	}
 	ret = vm_window_create(vm, conf);
 	if (ret == 0)
 		return vm;
@@ -247,6 +251,7 @@ airlock_pipeline_del_vm(struct airlock_pipeline *pl, uint16_t vm_id)
 	rte_rcu_qsbr_synchronize(pl->qsv, RTE_QSBR_THRID_INVALID);
 	vm_window_share_quotas(pl);
 	pthread_mutex_unlock(&pl->lock);
+	airlock_captures_end(pl->captures, &vm->vnic->point);
 	vm_free(vm);
 	return 0;
 }

@@ -15,6 +15,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_common.h>
@@ -46,9 +47,28 @@ struct airlock_flow {
 	_Atomic uint64_t bytes;
 };
 
-/** Drops by reason. One writer. */
+/** Bytes of a point's name, with its terminating zero. */
+#define AIRLOCK_POINT_NAME_MAX 40
+
+/** Which way a packet goes, seen from airlock. */
+enum airlock_direction {
+	AIRLOCK_IN, /**< from the VM, or received by the uplink */
+	AIRLOCK_OUT, /**< to the VM, or sent by the uplink */
+	AIRLOCK_DIRECTION_MAX,
+};
+
+/** Where packets come in and go out. Control writes it, before lcores see it. */
+struct airlock_point {
+	char name[AIRLOCK_POINT_NAME_MAX]; /**< "vm web", "uplink 0" */
+	bool tags; /**< a packet's VLAN tag is part of it here */
+};
+
+/** Drops by reason, and whose they are. One writer. */
 struct airlock_drops {
 	_Atomic uint64_t by_reason[AIRLOCK_DROP_MAX];
+	/** Where packets came in or would have gone out, or NULL. Control writes it once. */
+	const struct airlock_point *point;
+	enum airlock_direction direction;
 };
 
 /** The values of a struct airlock_flow or of a sum of several. */
@@ -78,6 +98,15 @@ void airlock_drops_sum(struct airlock_drops_value *sum, const struct airlock_dro
 
 /** All reasons of *drops* added up. Any thread. */
 uint64_t airlock_drops_total(const struct airlock_drops_value *drops);
+
+/** Say whose drops these are. Before lcores count. */
+static inline void
+airlock_drops_init(struct airlock_drops *drops, const struct airlock_point *point,
+	enum airlock_direction direction)
+{
+	drops->point = point;
+	drops->direction = direction;
+}
 
 /** Add *n* to a counter. Only its one writer. */
 static inline void

@@ -21,6 +21,7 @@
 #include <rte_ethdev.h>
 
 #include <airlock_pool.h>
+#include <airlock_stats.h>
 
 #define AIRLOCK_UPLINK_MAX_QUEUES 16
 #define AIRLOCK_UPLINK_MIN_MTU	  68
@@ -55,6 +56,7 @@ struct airlock_uplink {
 	uint32_t tx_caps; /**< enum airlock_offload_cap */
 	int socket_id;
 	char name[RTE_ETH_NAME_MAX_LEN];
+	struct airlock_point point; /**< "uplink PORT" */
 	_Atomic enum airlock_uplink_state state; /**< see the file's thread rule */
 	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set before the lcores start */
 	/* The rest is the library's. */

@@ -245,6 +245,8 @@ airlock_uplink_create(const struct airlock_uplink_conf *conf)
 	uplink->interrupts = conf->interrupts;
 	uplink->always_armed = uplink_is_always_armed(&info);
 	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
+	snprintf(uplink->point.name, sizeof(uplink->point.name), "uplink %u", conf->port_id);
+	uplink->point.tags = true;
 	if (uplink_wants_equal_queues(&info))
 		uplink->nb_txq = uplink->nb_rxq;
 	ret = port_setup(uplink, conf, &info);

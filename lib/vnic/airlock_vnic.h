@@ -120,6 +120,7 @@ struct airlock_vnic {
 	struct airlock_vnic_rx rx[AIRLOCK_VNIC_MAX_QUEUES];
 	struct airlock_vnic_tx tx[AIRLOCK_VNIC_MAX_QUEUES];
 	struct airlock_vnic_ring rings[AIRLOCK_VNIC_MAX_QUEUES];
+	struct airlock_point point; /**< "vm NAME"; never changes */
 	struct vnic_rings *own; /**< never changes; NULL: rte_vhost serves the RX rings */
 	/* The rest is the library's. */
 	char name[AIRLOCK_VNIC_NAME_MAX];

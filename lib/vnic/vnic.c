@@ -233,6 +233,9 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	atomic_store_explicit(&vnic->vid, -1, memory_order_relaxed);
 	rte_strscpy(vnic->name, conf->name, sizeof(vnic->name));
 	rte_strscpy(vnic->path, conf->path, sizeof(vnic->path));
+	snprintf(vnic->point.name, sizeof(vnic->point.name), "vm %s", conf->name);
+	for (uint16_t q = 0; q < conf->nb_queues; q++)
+		airlock_drops_init(&vnic->rx[q].drops, &vnic->point, AIRLOCK_OUT);
 	vnic->frames = conf->frames;
 	vnic->pages = conf->pages;
 	vnic->nb_queues = conf->nb_queues;

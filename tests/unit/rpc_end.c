@@ -49,7 +49,7 @@ run_fail(struct rpc_call *call)
 
 static const struct rpc_method methods[] = {
 	{"count", "count runs", .run = run_count},
-	{"echo", "give back", {{"text", JSON_STRING, "a string"}}, .run = run_echo},
+	{"echo", "give back", {{"text", JSON_STRING, "a string", false}}, .run = run_echo},
 	{"blob", "1 MiB", .run = run_blob},
 	{"fail", "fail", .run = run_fail},
 };
