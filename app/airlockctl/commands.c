@@ -20,6 +20,8 @@
 
 #define DIM(array)	(sizeof(array) / sizeof((array)[0]))
 #define COMMAND_COLUMNS 34
+/* More than there are keys: one twice is said to be so. */
+#define MAX_CAPTURE_ARGS 32
 
 static bool
 is_clean(const json_t *verdict)
@@ -136,11 +138,11 @@ static const struct command commands[] = {
 		"vm.add", JSON_NULL, params_vm_keys, NULL, NULL, NULL},
 	{{"vm", "set"}, "NAME KEY=VALUE,...", "change a VM while it runs", 2, 2, "vm.set",
 		JSON_NULL, params_vm_change, NULL, NULL, NULL},
-	{{"vm", "del"}, "NAME", "remove a VM", 1, 1, "vm.del", JSON_NULL, params_vm_name, NULL,
-		NULL, NULL},
+	{{"vm", "del"}, "NAME", "remove a VM", 1, 1, "vm.del", JSON_NULL, params_name, NULL, NULL,
+		NULL},
 	{{"vm", "list"}, "", "all VMs", 0, 0, "vm.list", JSON_ARRAY, NULL, show_vms, NULL, NULL},
 	{{"vm", "show"}, "NAME", "features, queues, window, drops of a VM", 1, 1, "vm.show",
-		JSON_OBJECT, params_vm_name, show_vm, NULL, NULL},
+		JSON_OBJECT, params_name, show_vm, NULL, NULL},
 	{{"uplink", "list"}, "", "all uplinks", 0, 0, "uplink.list", JSON_ARRAY, NULL, show_uplinks,
 		NULL, NULL},
 	{{"stats", NULL}, "[--watch SECONDS]", "packets and drops; watched: with rates", 0, 2,
@@ -151,6 +153,13 @@ static const struct command commands[] = {
 		JSON_OBJECT, NULL, NULL, NULL, run_pages},
 	{{"lcores", NULL}, "", "load, cycles per packet, bursts", 0, 0, "lcore.list", JSON_ARRAY,
 		NULL, show_lcores, NULL, NULL},
+	{{"capture", "start"}, "NAME FILE [KEY=VALUE]...", "capture packets into a pcapng file", 2,
+		MAX_CAPTURE_ARGS, "capture.start", JSON_OBJECT, params_capture_start, show_capture,
+		NULL, NULL},
+	{{"capture", "stop"}, "NAME", "stop a capture; its file is complete then", 1, 1,
+		"capture.stop", JSON_OBJECT, params_name, show_capture, NULL, NULL},
+	{{"capture", "list"}, "", "captures, and what is in their files", 0, 0, "capture.list",
+		JSON_ARRAY, NULL, show_captures, NULL, NULL},
 	{{"log", "set"}, "TYPE LEVEL", "level of the daemon's log, by type", 2, 2, "log.set",
 		JSON_NULL, params_log, NULL, NULL, NULL},
 	{{"version", NULL}, "", "of this program and of the daemon", 0, 0, "version", JSON_NULL,

@@ -8,7 +8,7 @@
  *     main.c      options
  *     commands.c  what each command asks and shows; params.c: its parameters
  *     watch.c     statistics, once or again and again
- *     vm.c window.c stats.c pages.c lcores.c features.c   results for people (show.h)
+ *     vm.c window.c stats.c pages.c lcores.c capture.c features.c   results for people (show.h)
  *     table.c fields.c                                    what those are made with
  *     ctl.c       a request, and in words what went wrong
  *     client.c    the connection

@@ -14,9 +14,8 @@
 #include "ctl.h"
 #include "params.h"
 
-/* One "KEY=VALUE", *len* bytes. A value stays text: the daemon reads it as it reads the flag's. */
-static bool
-add_pair(json_t *params, const char *command, const char *pair, size_t len)
+bool
+params_add_pair(const char *command, json_t *params, const char *pair, size_t len)
 {
 	const char *equals = memchr(pair, '=', len);
 	char *key;
@@ -50,7 +49,7 @@ add_pairs(json_t *params, const char *command, const char *pair)
 	while (right && pair != NULL) {
 		const char *comma = strchr(pair, ',');
 
-		right = add_pair(params, command, pair,
+		right = params_add_pair(command, params, pair,
 			comma != NULL ? (size_t)(comma - pair) : strlen(pair));
 		pair = comma != NULL ? comma + 1 : NULL;
 	}
@@ -69,11 +68,11 @@ params_vm_keys(char **args, json_t **params)
 bool
 params_vm_change(char **args, json_t **params)
 {
-	return params_vm_name(args, params) && add_pairs(*params, "vm set", args[1]);
+	return params_name(args, params) && add_pairs(*params, "vm set", args[1]);
 }
 
 bool
-params_vm_name(char **args, json_t **params)
+params_name(char **args, json_t **params)
 {
 	*params = json_pack("{s:s}", "name", args[0]);
 	if (*params == NULL)

@@ -16,9 +16,13 @@
 
 #include <jansson.h>
 
+/** Add a "KEY=VALUE" of *len* bytes to *params*, as text. *command* is for complaints. */
+bool params_add_pair(const char *command, json_t *params, const char *pair, size_t len);
+
 bool params_vm_keys(char **args, json_t **params); /* KEY=VALUE,... */
 bool params_vm_change(char **args, json_t **params); /* NAME KEY=VALUE,... */
-bool params_vm_name(char **args, json_t **params); /* NAME */
+bool params_name(char **args, json_t **params); /* NAME */
+bool params_capture_start(char **args, json_t **params); /* NAME FILE [KEY=VALUE]... */
 bool params_log(char **args, json_t **params); /* TYPE LEVEL */
 bool params_json(const char *text, json_t **params); /* JSON; NULL: none */
 

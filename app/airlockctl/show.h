@@ -23,6 +23,8 @@ void show_uplinks(FILE *out, json_t *uplinks); /* uplink.list */
 void show_lcores(FILE *out, json_t *lcores); /* lcore.list */
 void show_pages(FILE *out, json_t *pages); /* pages.get */
 void show_holders(FILE *out, json_t *stats); /* stats.get: pages by VM */
+void show_capture(FILE *out, json_t *capture); /* capture.start, capture.stop */
+void show_captures(FILE *out, json_t *captures); /* capture.list */
 void show_verdict(FILE *out, json_t *verdict); /* pages.verify */
 void show_value(FILE *out, json_t *value); /* any */
 

@@ -87,10 +87,17 @@ list_params(const struct rpc_method *method, char *text, size_t size)
 	size_t len = 0;
 
 	snprintf(text, size, "none");
-	for (unsigned int i = 0; i < RPC_MAX_PARAMS && method->params[i].name != NULL; i++)
+	for (unsigned int i = 0; i < RPC_MAX_PARAMS && method->params[i].name != NULL && len < size;
+		i++)
 		len += snprintf(
 			text + len, size - len, "%s%s", i == 0 ? "" : ", ", method->params[i].name);
 	return text;
+}
+
+static bool
+is_of_type(const json_t *value, json_type type)
+{
+	return json_typeof(value) == type || (type == JSON_TRUE && json_is_false(value));
 }
 
 /* Each that is given is known and of the right kind, each that is needed is given. */
@@ -98,7 +105,7 @@ static int
 check_params(struct rpc_call *call)
 {
 	const struct rpc_method *method = call->method;
-	char names[128];
+	char names[256];
 	const char *name;
 	json_t *value;
 
@@ -111,12 +118,13 @@ check_params(struct rpc_call *call)
 			return rpc_fail(call, RPC_INVALID_PARAMS,
 				"%s: parameter '%.60s', expected %s", method->name, name,
 				list_params(method, names, sizeof(names)));
-		if (json_typeof(value) != param->type)
+		if (!is_of_type(value, param->type))
 			return rpc_fail(call, RPC_INVALID_PARAMS, "%s: %s is %s, expected %s",
 				method->name, name, rpc_kind(value), param->allowed);
 	}
 	for (unsigned int i = 0; i < RPC_MAX_PARAMS && method->params[i].name != NULL; i++)
-		if (json_object_get(call->params, method->params[i].name) == NULL)
+		if (!method->params[i].optional &&
+			json_object_get(call->params, method->params[i].name) == NULL)
 			return rpc_fail(call, RPC_INVALID_PARAMS, "%s: no %s, expected %s",
 				method->name, method->params[i].name, method->params[i].allowed);
 	return 0;

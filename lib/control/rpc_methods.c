@@ -32,10 +32,15 @@ tell_version(struct rpc_call *call)
 	return 0;
 }
 
-#define NAME_OF_VM \
+#define NEEDED(name, type, allowed) \
 	{ \
-		"name", JSON_STRING, "a VM's name, a string" \
+		name, type, allowed, false \
 	}
+#define OPTIONAL(name, type, allowed) \
+	{ \
+		name, type, allowed, true \
+	}
+#define NAME_OF_VM NEEDED("name", JSON_STRING, "a VM's name, a string")
 
 const struct rpc_method rpc_methods[] = {
 	{"rpc.methods", "the methods", .run = list_methods},
@@ -47,7 +52,7 @@ const struct rpc_method rpc_methods[] = {
 	{"vm.del", "delete a VM: name", {NAME_OF_VM}, .run = rpc_vm_del},
 	{"uplink.list", "all of each uplink", .run = rpc_uplink_list},
 	{"uplink.show", "all of one uplink: port",
-		{{"port", JSON_INTEGER, "the port of an uplink, a number"}},
+		{NEEDED("port", JSON_INTEGER, "the port of an uplink, a number")},
 		.run = rpc_uplink_show},
 	{"stats.get", "all of each VM and uplink, and the balance", .run = rpc_stats_get},
 	{"lcore.list", "what each lcore runs, and what that costs", .run = rpc_lcore_list},
@@ -55,8 +60,25 @@ const struct rpc_method rpc_methods[] = {
 	{"pages.verify", "hold pool and windows against mempools and page tables",
 		.run = rpc_pages_verify},
 	{"log.set", "level of log types: type, level",
-		{{"type", JSON_STRING, "a log type, or a pattern such as 'airlock.*'"},
-			{"level", JSON_STRING, "the name of a level, such as 'debug'"}},
+		{NEEDED("type", JSON_STRING, "a log type, or a pattern such as 'airlock.*'"),
+			NEEDED("level", JSON_STRING, "the name of a level, such as 'debug'")},
 		.run = rpc_log_set},
+	{"capture.start", "capture packets into a file: name, file, and what to capture",
+		{NEEDED("name", JSON_STRING, "a name for the capture, a string"),
+			NEEDED("file", JSON_STRING, "the file's path, a string"),
+			OPTIONAL("vm", JSON_STRING, "a VM's name, a string"),
+			OPTIONAL("uplink", JSON_INTEGER, "the port of an uplink, a number"),
+			OPTIONAL("direction", JSON_STRING, "a string"),
+			OPTIONAL("filter", JSON_STRING,
+				"a filter as pcap-filter(7) has it, a string"),
+			OPTIONAL("snaplen", JSON_INTEGER, "a number of bytes"),
+			OPTIONAL("count", JSON_INTEGER, "a number of packets"),
+			OPTIONAL("drops_only", JSON_TRUE, "true or false"),
+			OPTIONAL("overwrite", JSON_TRUE, "true or false")},
+		.run = rpc_capture_start},
+	{"capture.stop", "stop a capture: name",
+		{NEEDED("name", JSON_STRING, "a capture's name, a string")},
+		.run = rpc_capture_stop},
+	{"capture.list", "captures, and what is in their files", .run = rpc_capture_list},
 };
 const unsigned int rpc_nb_methods = RTE_DIM(rpc_methods);

@@ -54,16 +54,16 @@ struct rpc_call {
 /** A parameter of a method. */
 struct rpc_param {
 	const char *name;
-	json_type type;
+	json_type type; /**< JSON_TRUE: true or false */
 	const char *allowed; /**< in words */
+	bool optional;
 };
 
-#define RPC_MAX_PARAMS 2
+#define RPC_MAX_PARAMS 10
 
 struct rpc_method {
 	const char *name;
 	const char *help;
-	/** All are required. */
 	struct rpc_param params[RPC_MAX_PARAMS];
 	bool own_params; /**< checks its parameters itself */
 	/** @return 0 with call->result, or what rpc_fail() returned with nothing changed */
@@ -174,6 +174,9 @@ int rpc_lcore_list(struct rpc_call *call);
 int rpc_pages_get(struct rpc_call *call);
 int rpc_pages_verify(struct rpc_call *call);
 int rpc_log_set(struct rpc_call *call);
+int rpc_capture_start(struct rpc_call *call);
+int rpc_capture_stop(struct rpc_call *call);
+int rpc_capture_list(struct rpc_call *call);
 
 /* rpc_show.c */
 

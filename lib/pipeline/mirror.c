@@ -35,9 +35,10 @@ mirror_copies(
 		copies[nb] = airlock_offload_copy(lc->handoff.offload, mbufs[i]);
 		if (likely(copies[nb] != NULL))
 			nb++;
+		else
+			airlock_capture_drop(lc->handoff.tap, &to->blocks[lc->idx].rx_drops,
+				AIRLOCK_DROP_NO_PAGE, &mbufs[i], 1);
 	}
-	if (unlikely(nb < n))
-		airlock_drop_count(&to->blocks[lc->idx].rx_drops, AIRLOCK_DROP_NO_PAGE, n - nb);
 	if (nb > 0)
 		deliver_copies(lc, to, copies, nb);
 }

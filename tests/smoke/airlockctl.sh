@@ -132,6 +132,16 @@ lcore 1: rx handoff
 dropped
   lcore_full  9
 END
+ctl 0 good capture start why /tmp/why filter='udp, a=b' count=10 uplink=0 drops_only=yes overwrite=no
+says 'name +why' 'drops_only +yes'
+was_asked capture.start '{"name": "why", "file": "/tmp/why", "filter": "udp, a=b", "count": 10, "uplink": 0, "drops_only": true, "overwrite": false}'
+ctl 0 good capture start why why
+was_asked capture.start "{\"name\": \"why\", \"file\": \"$PWD/why\"}"
+ctl 0 good capture list
+says 'CAPTURE +STATE +OF +DIRECTION +DROPS ONLY +PACKETS +MISSED +BYTES +FILE' \
+    'why +running +all +both +yes +10 +2 +1234 +/tmp/why'
+ctl 0 good capture stop why
+was_asked capture.stop '{"name": "why"}'
 ctl 0 good log set lib.eal debug
 was_asked log.set '{"type": "lib.eal", "level": "debug"}'
 ctl 0 good version
@@ -236,6 +246,11 @@ bad 2 "vm set: key 'name' twice" good vm set web name=db
 bad 2 'name .* is not text' good vm set $'\377' vlan=1
 bad 2 'name .* is not text' good vm del $'\377'
 bad 2 'log set: too few arguments, expected TYPE LEVEL' good log set lib.eal
+bad 2 'capture start: too few arguments, expected NAME FILE' good capture start why
+bad 2 "capture start: 'udp', expected KEY=VALUE" good capture start why f udp
+bad 2 "capture start: key 'vm' twice" good capture start why f vm=a vm=b
+bad 2 "capture start: count 'ten', expected a number" good capture start why f count=ten
+bad 2 "capture start: drops_only 'x', expected yes or no" good capture start why f drops_only=x
 bad 2 'stats: .*, expected nothing or --watch SECONDS' good stats 1
 for seconds in 0 -1 x 3601 nan 1x; do
     bad 2 "stats: --watch '$seconds', expected seconds" good stats --watch "$seconds"
@@ -268,6 +283,9 @@ case=completion
 [ "$(complete_words vm '')" = 'add set del list show' ] || wrong "vm: $(complete_words vm '')"
 [ "$(complete_words vm show '')" = 'web db' ] || wrong "vm show: $(complete_words vm show '')"
 [ "$(complete_words pages v)" = verify ] || wrong "pages v: $(complete_words pages v)"
+[ "$(complete_words capture '')" = 'start stop list' ] || wrong "capture: $(complete_words capture '')"
+[ "$(complete_words capture stop '')" = why ] || wrong "capture stop: $(complete_words capture stop '')"
+[ "$(complete_words capture start a b f)" = filter= ] || wrong "capture start: $(complete_words capture start a b f)"
 [ "$(complete_words rpc v)" = 'version vm.list' ] || wrong "rpc v: $(complete_words rpc v)"
 [ "$(complete_words log set lib.eal d)" = debug ] || wrong "log set: $(complete_words log set lib.eal d)"
 # Every command of the help is offered.
@@ -276,7 +294,7 @@ while read -r command rest; do
     [[ " $(complete_words '') " = *" $command "* ]] || wrong "$command is not offered"
     second=${rest%% *}
     case $command in
-    vm | uplink | log) [[ " $(complete_words "$command" '') " = *" $second "* ]] || wrong "$second" ;;
+    vm | uplink | log | capture) [[ " $(complete_words "$command" '') " = *" $second "* ]] || wrong "$second" ;;
     esac
 done < <(sed -n '/^  [a-z]/p' "$out")
 

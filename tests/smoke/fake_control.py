@@ -57,7 +57,13 @@ PAGES = {"pages": 8192, "frame_pages": 1, "huge": "yes", "free": 4096, "card": 1
 VERIFY = {"verdict": "clean", "pool_agrees": "yes", "violations": 0, "windows": 1, "wrong_pages": 0}
 BALANCE = {"received": 2000, "split": 0, "parts": 0, "delivered": 1970, "dropped": 30,
            "in_flight": 0, "balanced": "yes"}
+CAPTURE = {
+    "name": "why", "state": "running", "file": "/tmp/why", "point": "all", "direction": "both",
+    "filter": "", "drops_only": "yes", "snaplen": 262144, "packets": 10, "missed": 2,
+    "file_bytes": 1234,
+}
 METHODS = {
+    "capture.start": CAPTURE, "capture.stop": CAPTURE, "capture.list": [CAPTURE],
     "vm.list": [{key: one[key] for key in ("name", "mac", "state", "deliver")} for one in (WEB, DB)],
     "uplink.list": [UPLINK], "lcore.list": [LCORE], "pages.get": PAGES, "pages.verify": VERIFY,
     "vm.add": True, "vm.set": True, "vm.del": True, "log.set": True, "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
