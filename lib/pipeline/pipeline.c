@@ -349,7 +349,7 @@ void
 airlock_pipeline_poll(struct airlock_pipeline *pl)
 {
 	for (uint16_t i = 0; i < pl->nb_ports; i++)
-		airlock_uplink_poll(pl->ports[i]->uplink);
+		port_poll(pl, pl->ports[i]);
 	pthread_mutex_lock(&pl->lock);
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
 		const struct vm *vm = vm_get(pl, i);

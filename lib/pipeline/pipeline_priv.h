@@ -100,9 +100,10 @@ struct port_block {
 	struct airlock_drops tx_drops;
 } __rte_cache_aligned;
 
-/* An uplink in the pipeline. Control writes all fields before the start. */
+/* An uplink in the pipeline. Control writes all fields before the start, but for *absent*. */
 struct port {
 	uint16_t id;
+	bool absent; /* control only: not in the plans, as its device has vanished */
 	uint16_t nb_desc; /* of each of its rings */
 	struct airlock_uplink *uplink;
 	struct port_block *blocks; /* one an lcore */
@@ -270,6 +271,9 @@ void vm_window_quiesce(void *arg);
 
 /* totals.c */
 void vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats);
+
+/* hotplug.c */
+void port_poll(struct airlock_pipeline *pl, struct port *port);
 
 /* lcore.c */
 int lcore_main(void *arg);

@@ -138,6 +138,8 @@ plan_fill_rx(const struct airlock_pipeline *pl, uint16_t lcore_idx, struct plan 
 	for (uint16_t i = 0; i < pl->nb_ports; i++) {
 		struct port *port = pl->ports[i];
 
+		if (port->absent)
+			continue;
 		for (uint16_t q = 0; q < port->uplink->nb_rxq; q++) {
 			if (port->rx_lcore[q] == lcore_idx)
 				plan->rx[plan->nb_rx++] = (struct plan_rx){port, q};

@@ -86,6 +86,11 @@ transmit(
 void
 send_from_inbox(struct lcore *lc, struct port *port, struct rte_mbuf **mbufs, uint16_t n)
 {
+	/* They were on their way when it went. */
+	if (unlikely(airlock_uplink_state_get(port->uplink) != AIRLOCK_UPLINK_UP)) {
+		drop(lc, &port->blocks[lc->idx].tx_drops, AIRLOCK_DROP_UPLINK_DOWN, mbufs, n);
+		return;
+	}
 	transmit(lc, port, lc->idx, mbufs, n);
 }
 

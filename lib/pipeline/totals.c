@@ -182,7 +182,7 @@ airlock_pipeline_uplink_stats(const struct airlock_pipeline *pl, uint16_t uplink
 	struct airlock_pipeline_uplink_stats *stats)
 {
 	const struct port *port = pl->ports[uplink_id];
-	const struct airlock_uplink *uplink = port->uplink;
+	struct airlock_uplink *uplink = port->uplink;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->port_id = uplink->port_id;

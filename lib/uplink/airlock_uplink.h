@@ -9,11 +9,16 @@
  * @file
  * An uplink: one Ethernet port of DPDK, with its queues, offloads and link state.
  *
- * Thread rule: created, started, stopped and destroyed by the main thread; an RX queue belongs to
- * one lcore, a TX queue too; link state is written by one control thread (poll) and the EAL's
- * interrupt thread (events), and read by anybody.
+ * The device of a port may vanish: it is unplugged, or taken back by its driver. The uplink is GONE
+ * from then on, and whoever polls it sees to it that lcores leave it, has it let go of the device
+ * (airlock_uplink_detach()), and asks for it (airlock_uplink_attach()) until it is there again.
+ *
+ * Thread rule: created, started, stopped, detached, attached and destroyed by the main thread; an
+ * RX queue belongs to one lcore, a TX queue too; link state is written by one control thread (poll)
+ * and the EAL's interrupt thread (events), and read by anybody.
  */
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +38,7 @@
 enum airlock_uplink_state {
 	AIRLOCK_UPLINK_DOWN, /**< no link */
 	AIRLOCK_UPLINK_UP,
-	AIRLOCK_UPLINK_GONE, /**< the device vanished; it does not come back */
+	AIRLOCK_UPLINK_GONE, /**< the device vanished */
 };
 
 struct airlock_uplink_conf {
@@ -46,7 +51,10 @@ struct airlock_uplink_conf {
 	struct airlock_pool *pool; /**< frames for reception; mapped for the port's DMA */
 };
 
-/** Fields never change after creation but *state*, so lcores may read them. */
+/**
+ * An uplink. Lcores may read its fields: all but *state* are written while no lcore has a queue of
+ * it, at its creation and when it is attached again.
+ */
 struct airlock_uplink {
 	uint16_t port_id;
 	uint16_t nb_rxq;
@@ -58,13 +66,19 @@ struct airlock_uplink {
 	char name[RTE_ETH_NAME_MAX_LEN];
 	struct airlock_point point; /**< "uplink PORT" */
 	_Atomic enum airlock_uplink_state state; /**< see the file's thread rule */
-	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set before the lcores start */
-	/* The rest is the library's. */
+	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set while no plan has the port */
+	/* The rest is the library's, and the main thread's but for what lcores read. */
 	struct airlock_pool *pool;
 	bool dma_mapped;
 	bool writes_exactly; /**< nothing but the packet, into a frame */
 	bool interrupts; /**< the port was prepared for them */
 	bool always_armed; /**< its interrupts need no enabling */
+	struct airlock_uplink_conf conf; /**< to attach it again */
+	char *probe; /**< what the device was probed with; NULL: it is not of a kind that returns */
+	bool refused; /**< the device is back, and of no use: not before it was away again */
+	struct rte_device *device; /**< NULL: let go of */
+	pthread_mutex_t port_lock; /**< statistics, by any thread, against detach and attach */
+	bool has_port; /**< under port_lock */
 };
 
 /** What the port itself counted. */
@@ -96,6 +110,25 @@ int airlock_uplink_start(struct airlock_uplink *uplink);
 /** Stop; no lcore may be in a burst. Frames in the port's rings return to the pool. */
 void airlock_uplink_stop(struct airlock_uplink *uplink);
 
+/**
+ * Let go of the device of an uplink that is GONE; no lcore may have a queue of it.
+ *
+ * @return 0; -EAGAIN: to be called again a little later
+ */
+int airlock_uplink_detach(struct airlock_uplink *uplink);
+
+/**
+ * Take the device of an uplink that was detached, if it is there and on vfio-pci again, and start
+ * receiving; the number of the port may be another one. The uplink stays GONE until
+ * airlock_uplink_resume().
+ *
+ * @return 0; -ENODEV: it is not there; or what the port answered, logged
+ */
+int airlock_uplink_attach(struct airlock_uplink *uplink);
+
+/** What lcores knew of the uplink before it was attached they have forgotten: it may be up. */
+void airlock_uplink_resume(struct airlock_uplink *uplink);
+
 /** Close the port and free. It must be stopped. NULL is ignored. */
 void airlock_uplink_destroy(struct airlock_uplink *uplink);
 
@@ -103,8 +136,7 @@ void airlock_uplink_destroy(struct airlock_uplink *uplink);
 void airlock_uplink_poll(struct airlock_uplink *uplink);
 
 /** What the port counted. Any control thread. */
-void airlock_uplink_hw_stats(
-	const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);
+void airlock_uplink_hw_stats(struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);
 
 /**
  * The descriptor that gets readable when an RX queue has packets, if the queue can be armed.

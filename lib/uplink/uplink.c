@@ -34,7 +34,6 @@
 #include "uplink_priv.h"
 
 RTE_LOG_REGISTER(uplink_logtype, airlock.uplink, INFO);
-#define UPLINK_LOG(level, ...) rte_log(RTE_LOG_##level, uplink_logtype, "uplink: " __VA_ARGS__)
 
 static const char *const state_names[] = {
 	[AIRLOCK_UPLINK_DOWN] = "down",
@@ -132,19 +131,24 @@ port_setup_queues(struct airlock_uplink *uplink, const struct airlock_uplink_con
 	return ret;
 }
 
+void
+uplink_vanished(struct airlock_uplink *uplink)
+{
+	if (atomic_exchange_explicit(&uplink->state, AIRLOCK_UPLINK_GONE, memory_order_relaxed) !=
+		AIRLOCK_UPLINK_GONE)
+		UPLINK_LOG(ERR, "port %u (%s) vanished\n", uplink->port_id, uplink->name);
+}
+
 /* The EAL's interrupt thread. */
 static int
 port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret_param)
 {
 	struct airlock_uplink *uplink = arg;
 
-	if (event == RTE_ETH_EVENT_INTR_RMV) {
-		if (atomic_exchange_explicit(&uplink->state, AIRLOCK_UPLINK_GONE,
-			    memory_order_relaxed) != AIRLOCK_UPLINK_GONE)
-			UPLINK_LOG(ERR, "port %u (%s) vanished\n", port_id, uplink->name);
-	} else {
+	if (event == RTE_ETH_EVENT_INTR_RMV)
+		uplink_vanished(uplink);
+	else
 		airlock_uplink_poll(uplink);
-	}
 	return 0;
 }
 
@@ -195,7 +199,9 @@ port_setup(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf
 			uplink->name, uplink->mtu, rte_strerror(-ret));
 		return ret;
 	}
-	ret = airlock_pool_dma_map(conf->pool, info->device);
+	/* Of a device that is back: the EAL has mapped again what was mapped. */
+	if (!uplink->dma_mapped)
+		ret = airlock_pool_dma_map(conf->pool, info->device);
 	if (ret < 0) {
 		UPLINK_LOG(ERR,
 			"port %u (%s): cannot map the pool for DMA: %s; expected vfio-pci with an "
@@ -211,45 +217,72 @@ port_setup(struct airlock_uplink *uplink, const struct airlock_uplink_conf *conf
 	return ret;
 }
 
+static int
+check_rx_queues(const struct airlock_uplink_conf *conf, const struct rte_eth_dev_info *info)
+{
+	if (conf->nb_rxq != 0 && conf->nb_rxq <= info->max_rx_queues)
+		return 0;
+	UPLINK_LOG(ERR, "port %u: %u RX queues, expected 1 to %u\n", conf->port_id, conf->nb_rxq,
+		info->max_rx_queues);
+	return -EINVAL;
+}
+
+int
+uplink_open(struct airlock_uplink *uplink)
+{
+	const struct airlock_uplink_conf *conf = &uplink->conf;
+	struct rte_eth_dev_info info;
+	int ret;
+
+	ret = rte_eth_dev_info_get(uplink->port_id, &info);
+	if (ret == 0)
+		ret = check_rx_queues(conf, &info);
+	if (ret < 0)
+		return ret;
+	uplink->device = info.device;
+	uplink->has_port = true;
+	uplink->nb_rxq = conf->nb_rxq;
+	uplink->nb_txq = RTE_MIN(conf->nb_txq, info.max_tx_queues);
+	uplink->socket_id = rte_eth_dev_socket_id(uplink->port_id);
+	uplink->writes_exactly = writes_exactly(&info);
+	uplink->interrupts = conf->interrupts;
+	uplink->always_armed = uplink_is_always_armed(&info);
+	uplink->interrupt_mask = 0;
+	rte_eth_dev_get_name_by_port(uplink->port_id, uplink->name);
+	if (uplink_wants_equal_queues(&info))
+		uplink->nb_txq = uplink->nb_rxq;
+	return port_setup(uplink, conf, &info);
+}
+
+void
+uplink_close(struct airlock_uplink *uplink)
+{
+	if (!uplink->has_port)
+		return;
+	rte_eth_dev_close(uplink->port_id);
+	uplink->has_port = false;
+}
+
 struct airlock_uplink *
 airlock_uplink_create(const struct airlock_uplink_conf *conf)
 {
 	struct airlock_uplink *uplink;
-	struct rte_eth_dev_info info;
 	int ret;
 
-	ret = rte_eth_dev_info_get(conf->port_id, &info);
-	if (ret < 0) {
-		rte_errno = -ret;
-		return NULL;
-	}
-	if (conf->nb_rxq == 0 || conf->nb_rxq > info.max_rx_queues) {
-		UPLINK_LOG(ERR, "port %u: %u RX queues, expected 1 to %u\n", conf->port_id,
-			conf->nb_rxq, info.max_rx_queues);
-		rte_errno = EINVAL;
-		return NULL;
-	}
 	uplink = calloc(1, sizeof(*uplink));
 	if (uplink == NULL) {
 		rte_errno = ENOMEM;
 		return NULL;
 	}
+	pthread_mutex_init(&uplink->port_lock, NULL);
+	uplink->conf = *conf;
 	uplink->port_id = conf->port_id;
-	uplink->nb_rxq = conf->nb_rxq;
-	uplink->nb_txq = RTE_MIN(conf->nb_txq, info.max_tx_queues);
 	uplink->mtu = conf->mtu;
 	uplink->max_frame_bytes = conf->mtu + RTE_ETHER_HDR_LEN;
-	uplink->socket_id = rte_eth_dev_socket_id(conf->port_id);
 	uplink->pool = conf->pool;
-	uplink->writes_exactly = writes_exactly(&info);
-	uplink->interrupts = conf->interrupts;
-	uplink->always_armed = uplink_is_always_armed(&info);
-	rte_eth_dev_get_name_by_port(conf->port_id, uplink->name);
 	snprintf(uplink->point.name, sizeof(uplink->point.name), "uplink %u", conf->port_id);
 	uplink->point.tags = true;
-	if (uplink_wants_equal_queues(&info))
-		uplink->nb_txq = uplink->nb_rxq;
-	ret = port_setup(uplink, conf, &info);
+	ret = uplink_open(uplink);
 	if (ret < 0) {
 		airlock_uplink_destroy(uplink);
 		rte_errno = -ret;
@@ -275,6 +308,7 @@ airlock_uplink_start(struct airlock_uplink *uplink)
 {
 	int ret;
 
+	uplink_watch(uplink);
 	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
 	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_LSC, port_event, uplink);
 	ret = rte_eth_dev_start(uplink->port_id);
@@ -286,6 +320,7 @@ airlock_uplink_start(struct airlock_uplink *uplink)
 	if (ret < 0) {
 		UPLINK_LOG(ERR, "port %u (%s): cannot start: %s\n", uplink->port_id, uplink->name,
 			rte_strerror(-ret));
+		uplink_unwatch(uplink);
 		return ret;
 	}
 	airlock_uplink_poll(uplink);
@@ -317,6 +352,9 @@ airlock_uplink_set_interrupt(struct airlock_uplink *uplink, uint16_t queue_id, b
 void
 airlock_uplink_stop(struct airlock_uplink *uplink)
 {
+	if (!uplink->has_port)
+		return;
+	uplink_unwatch(uplink);
 	rte_eth_dev_callback_unregister(
 		uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
 	rte_eth_dev_callback_unregister(
@@ -327,15 +365,13 @@ airlock_uplink_stop(struct airlock_uplink *uplink)
 void
 airlock_uplink_destroy(struct airlock_uplink *uplink)
 {
-	struct rte_eth_dev_info info;
-
 	if (uplink == NULL)
 		return;
-	if (rte_eth_dev_info_get(uplink->port_id, &info) == 0) {
-		if (uplink->dma_mapped)
-			airlock_pool_dma_unmap(uplink->pool, info.device);
-		rte_eth_dev_close(uplink->port_id);
-	}
+	if (uplink->has_port && uplink->dma_mapped)
+		airlock_pool_dma_unmap(uplink->pool, uplink->device);
+	uplink_close(uplink);
+	pthread_mutex_destroy(&uplink->port_lock);
+	free(uplink->probe);
 	free(uplink);
 }
 
@@ -361,12 +397,15 @@ airlock_uplink_poll(struct airlock_uplink *uplink)
 }
 
 void
-airlock_uplink_hw_stats(const struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats)
+airlock_uplink_hw_stats(struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats)
 {
 	struct rte_eth_stats port = {0};
 
 	/* Zeroes for a port that has vanished. */
-	rte_eth_stats_get(uplink->port_id, &port);
+	pthread_mutex_lock(&uplink->port_lock);
+	if (uplink->has_port)
+		rte_eth_stats_get(uplink->port_id, &port);
+	pthread_mutex_unlock(&uplink->port_lock);
 	stats->missed = port.imissed;
 	stats->rx_error = port.ierrors;
 	stats->no_page = port.rx_nombuf;

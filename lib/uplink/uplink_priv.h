@@ -5,11 +5,33 @@
 #ifndef AIRLOCK_UPLINK_PRIV_H
 #define AIRLOCK_UPLINK_PRIV_H
 
+#include <rte_log.h>
+
 #include "airlock_uplink.h"
+
+extern int uplink_logtype;
+#define UPLINK_LOG(level, ...) rte_log(RTE_LOG_##level, uplink_logtype, "uplink: " __VA_ARGS__)
 
 #define UPLINK_TX_CSUM_OFFLOADS \
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
 		RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+
+/* uplink.c */
+
+/* Configure the port port_id by conf, with the pool mapped. What was wrong is logged. */
+int uplink_open(struct airlock_uplink *uplink);
+
+/* Close the port. The pool's mapping is not the port's, but the VFIO container's, and stays. */
+void uplink_close(struct airlock_uplink *uplink);
+
+/* The device is to go, or has gone; any thread. */
+void uplink_vanished(struct airlock_uplink *uplink);
+
+/* uplink_hotplug.c */
+
+/* Be told when the device is to be taken away. */
+void uplink_watch(struct airlock_uplink *uplink);
+void uplink_unwatch(struct airlock_uplink *uplink);
 
 /* uplink_quirks.c */
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * A card that is taken away, and comes back. uplink.c has the rest of an uplink's life.
+ *
+ * When a device on vfio-pci is unplugged, or taken back by its driver, the kernel asks whoever has
+ * it open to let go, and waits: the EAL hears that and calls device_event(). The uplink is GONE
+ * then, though the device still answers. Its queues leave the lcores' plans, the port is closed,
+ * the device is handed back to the kernel. From then on it is looked for in sysfs: when it is there
+ * and on vfio-pci again, it is probed as at the start.
+ *
+ * Thread rule: the main thread; device_event() is the EAL's interrupt thread.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_devargs.h>
+#include <rte_errno.h>
+
+#include "airlock_uplink.h"
+#include "uplink_priv.h"
+
+static void
+device_event(const char *device_name, enum rte_dev_event_type event, void *arg)
+{
+	if (event == RTE_DEV_EVENT_REMOVE)
+		uplink_vanished(arg);
+}
+
+/* Only the kernel's devices come and go. */
+static bool
+is_pci(const struct airlock_uplink *uplink)
+{
+	return strcmp(rte_bus_name(rte_dev_bus(uplink->device)), "pci") == 0;
+}
+
+/* What the device is probed with, to be freed; NULL: no memory. */
+static char *
+probe_string(const struct rte_device *device)
+{
+	const struct rte_devargs *devargs = rte_dev_devargs(device);
+	const char *args = devargs == NULL ? NULL : devargs->args;
+	char *text;
+
+	if (args == NULL || *args == '\0')
+		return strdup(rte_dev_name(device));
+	return asprintf(&text, "%s,%s", rte_dev_name(device), args) < 0 ? NULL : text;
+}
+
+void
+uplink_watch(struct airlock_uplink *uplink)
+{
+	if (!is_pci(uplink))
+		return;
+	if (uplink->probe == NULL)
+		uplink->probe = probe_string(uplink->device);
+	rte_dev_event_callback_register(rte_dev_name(uplink->device), device_event, uplink);
+}
+
+void
+uplink_unwatch(struct airlock_uplink *uplink)
+{
+	if (is_pci(uplink))
+		rte_dev_event_callback_unregister(
+			rte_dev_name(uplink->device), device_event, uplink);
+}
+
+int
+airlock_uplink_detach(struct airlock_uplink *uplink)
+{
+	airlock_uplink_stop(uplink);
+	pthread_mutex_lock(&uplink->port_lock);
+	uplink_close(uplink);
+	pthread_mutex_unlock(&uplink->port_lock);
+	/* The interrupt thread may still be in the event that said so. */
+	if (uplink->device != NULL && rte_dev_remove(uplink->device) < 0)
+		return -EAGAIN;
+	uplink->device = NULL;
+	return 0;
+}
+
+static bool
+is_on_vfio(const char *probe)
+{
+	char path[PATH_MAX], driver[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.*s/driver", (int)strcspn(probe, ","),
+		probe);
+	len = readlink(path, driver, sizeof(driver) - 1);
+	if (len < 0)
+		return false;
+	driver[len] = '\0';
+	return strcmp(strrchr(driver, '/') + 1, "vfio-pci") == 0;
+}
+
+/* The device, and its port of the same name as before. */
+static int
+probe(struct airlock_uplink *uplink)
+{
+	int ret;
+
+	ret = rte_dev_probe(uplink->probe);
+	if (ret == 0)
+		ret = rte_eth_dev_get_port_by_name(uplink->name, &uplink->port_id);
+	if (ret < 0)
+		UPLINK_LOG(ERR, "port %s is back, and cannot be used: %s\n", uplink->name,
+			rte_strerror(-ret));
+	return ret;
+}
+
+int
+airlock_uplink_attach(struct airlock_uplink *uplink)
+{
+	int ret;
+
+	if (uplink->probe == NULL)
+		return -ENODEV;
+	if (!is_on_vfio(uplink->probe)) {
+		uplink->refused = false;
+		return -ENODEV;
+	}
+	if (uplink->refused)
+		return -ENODEV;
+	pthread_mutex_lock(&uplink->port_lock);
+	ret = probe(uplink);
+	if (ret == 0)
+		ret = uplink_open(uplink);
+	pthread_mutex_unlock(&uplink->port_lock);
+	if (ret == 0)
+		ret = airlock_uplink_start(uplink);
+	if (ret < 0) {
+		uplink->refused = true;
+		airlock_uplink_detach(uplink);
+	}
+	return ret;
+}
+
+void
+airlock_uplink_resume(struct airlock_uplink *uplink)
+{
+	UPLINK_LOG(NOTICE, "port %u (%s) is back\n", uplink->port_id, uplink->name);
+	atomic_store_explicit(&uplink->state, AIRLOCK_UPLINK_DOWN, memory_order_relaxed);
+	airlock_uplink_poll(uplink);
+}
