@@ -365,6 +365,10 @@ machine_check(const struct airlock_config *config, struct daemon_lcores *lcores,
 		if (check_port(&config->uplinks[i], error) < 0)
 			return -1;
 	}
+	for (uint16_t i = 0; i < config->nb_vms; i++) {
+		if (airlock_config_check_device(&config->vms[i], error) < 0)
+			return -1;
+	}
 	if (size_pool(config, lcores, pool, error) < 0)
 		return -1;
 	return check_run_dir(config, error);

@@ -62,6 +62,9 @@ struct airlock_config_vm {
 	char window[108]; /**< socket of the window, always <run-dir>/<name>.window */
 	uint32_t quota_pages; /**< that it may hold; 0, the default: a fair share */
 	enum airlock_stray stray; /**< guest touches a hidden page; default stall */
+	char device[20]; /**< PCI address of a device that works for it; empty, the default: none */
+	char device_socket[108]; /**< where that is to be had, always <run-dir>/<name>.device */
+	enum airlock_iommu iommu; /**< when a frame is taken from the device; default batched */
 	struct airlock_origin origin;
 };
 
@@ -169,6 +172,15 @@ void airlock_config_del_vm(struct airlock_config *config, const char *name);
 
 /** The limits of a configured VM, as a pipeline takes them. */
 struct airlock_limits airlock_config_limits(const struct airlock_config_vm *vm);
+
+/**
+ * Check that a VM's device is one that it can have, on this machine: with the EAL up.
+ *
+ * @param error  receives one line: origin, what was found, what was expected
+ * @return 0, also for a VM without a device; -EINVAL
+ */
+int airlock_config_check_device(
+	const struct airlock_config_vm *vm, char error[static AIRLOCK_ERROR_MAX]);
 
 /**
  * Give a configured VM to a pipeline.

@@ -85,6 +85,30 @@ resolve_uplink(struct config_draft *draft, uint16_t vm_idx)
 		vm->name);
 }
 
+/* What a device reaches is what is shown in the window. */
+static int
+complete_device(struct config_draft *draft, uint16_t vm_idx)
+{
+	struct airlock_config *config = draft->config;
+	struct airlock_config_vm *vm = &config->vms[vm_idx];
+	int len;
+
+	if (vm->device[0] == '\0')
+		return 0;
+	if (vm->deliver == AIRLOCK_DELIVER_COPY)
+		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
+			"dma-device '%s' of VM '%s' without a window, expected deliver=auto or "
+			"deliver=remap",
+			vm->device, vm->name);
+	len = snprintf(vm->device_socket, sizeof(vm->device_socket), "%.*s/%s.device",
+		(int)sizeof(vm->device_socket), config->run_dir, vm->name);
+	if (len >= (int)sizeof(vm->device_socket))
+		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
+			"socket <run-dir>/%s.device of %d bytes, expected at most %zu", vm->name,
+			len, sizeof(vm->device_socket) - 1);
+	return 0;
+}
+
 static int
 complete_vm(struct config_draft *draft, uint16_t vm_idx)
 {
@@ -113,7 +137,7 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DELIVER),
 			"window socket <run-dir>/%s.window of %d bytes, expected at most %zu",
 			vm->name, len, sizeof(vm->window) - 1);
-	return resolve_uplink(draft, vm_idx);
+	return complete_device(draft, vm_idx) < 0 ? -EINVAL : resolve_uplink(draft, vm_idx);
 }
 
 /* The control socket is one more socket of the run directory. */
@@ -198,6 +222,11 @@ check_pair(struct config_draft *draft, uint16_t a, uint16_t b)
 			"socket '%s' of VM '%s' is that of VM '%s' (%s), expected another",
 			second->socket, second->name, first->name,
 			told_at(draft, a, CONFIG_KEY_VM_SOCKET, &origin));
+	if (second->device[0] != '\0' && strcmp(first->device, second->device) == 0)
+		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_DEVICE),
+			"dma-device '%s' of VM '%s' is that of VM '%s' (%s), expected another",
+			second->device, second->name, first->name,
+			told_at(draft, a, CONFIG_KEY_VM_DEVICE, &origin));
 	return 0;
 }
 

@@ -66,6 +66,9 @@ config_key_expected(const struct config_key *key, char *text, size_t size)
 			"off, a port, or an address and a port such as 127.0.0.1:9100 or "
 			"[::1]:9100");
 		break;
+	case CONFIG_PCI:
+		snprintf(text, size, "a PCI address such as 0000:00:05.0");
+		break;
 	case CONFIG_LIST:
 		snprintf(text, size, "%s", key->arg);
 		break;

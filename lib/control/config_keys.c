@@ -479,6 +479,25 @@ const struct config_key config_keys[] = {
 			.initial = "stall",
 			.help = "what becomes of a guest that touches a hidden page",
 		},
+	[CONFIG_KEY_VM_DEVICE] =
+		{
+			.name = "dma-device",
+			VM_FIELD(device),
+			.type = CONFIG_PCI,
+			.arg = "ADDRESS",
+			.initial_note = "none",
+			.help = "PCI device that works for it, on vfio-pci",
+		},
+	[CONFIG_KEY_VM_IOMMU] =
+		{
+			.name = "iommu",
+			VM_FIELD(iommu),
+			.type = CONFIG_CHOICE,
+			.words = {"batched", "strict"},
+			.arg = "batched|strict",
+			.initial = "batched",
+			.help = "pages leave the device with the batch, or at once",
+		},
 };
 static_assert(RTE_DIM(config_keys) == CONFIG_KEY_MAX, "every key has its row");
 

@@ -44,6 +44,7 @@ enum config_type {
 	CONFIG_NAME, /**< char[AIRLOCK_NAME_MAX] */
 	CONFIG_PATH, /**< char[size] */
 	CONFIG_ADDRESS, /**< struct sockaddr_storage; all zeroes: off */
+	CONFIG_PCI, /**< char[20]: a PCI address, with its domain */
 	CONFIG_LIST, /**< key=value,... for an uplink or a VM; stored by its keys */
 	CONFIG_SWITCH, /**< no value; bool */
 };
@@ -91,6 +92,8 @@ enum config_key_id {
 	CONFIG_KEY_VM_DELIVER,
 	CONFIG_KEY_VM_QUOTA,
 	CONFIG_KEY_VM_STRAY,
+	CONFIG_KEY_VM_DEVICE,
+	CONFIG_KEY_VM_IOMMU,
 	CONFIG_KEY_MAX,
 };
 

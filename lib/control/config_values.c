@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_pci.h>
 #include <rte_string_fns.h>
 
 #include "config_priv.h"
@@ -209,6 +210,17 @@ store_address(struct sockaddr_storage *field, const char *text)
 	return 0;
 }
 
+static int
+store_pci(char *field, size_t size, const char *text)
+{
+	struct rte_pci_addr addr;
+
+	if (rte_pci_addr_parse(text, &addr) < 0)
+		return -EINVAL;
+	rte_pci_device_name(&addr, field, size);
+	return 0;
+}
+
 int
 config_value_store(const struct config_key *key, void *object, const char *text)
 {
@@ -231,6 +243,8 @@ config_value_store(const struct config_key *key, void *object, const char *text)
 		return store_path(field, key->size, text);
 	case CONFIG_ADDRESS:
 		return store_address(field, text);
+	case CONFIG_PCI:
+		return store_pci(field, key->size, text);
 	case CONFIG_LIST:
 	case CONFIG_SWITCH:
 		break;

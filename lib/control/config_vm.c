@@ -16,6 +16,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include <airlock_dmatable.h>
+
 #include "config_priv.h"
 
 const struct airlock_config_pair *
@@ -123,6 +128,41 @@ config_vm_net(const struct airlock_config_vm *vm)
 	};
 }
 
+/* The port that has taken the device, or -1. */
+static int
+port_of_device(const char *device)
+{
+	struct rte_eth_dev_info info;
+	uint16_t port_id;
+
+	RTE_ETH_FOREACH_DEV (port_id) {
+		if (rte_eth_dev_info_get(port_id, &info) == 0 &&
+			strcmp(rte_dev_name(info.device), device) == 0)
+			return port_id;
+	}
+	return -1;
+}
+
+int
+airlock_config_check_device(
+	const struct airlock_config_vm *vm, char error[static AIRLOCK_ERROR_MAX])
+{
+	char why[AIRLOCK_ERROR_MAX / 2];
+	int port_id, ret;
+
+	if (vm->device[0] == '\0')
+		return 0;
+	port_id = port_of_device(vm->device);
+	if (port_id >= 0)
+		snprintf(why, sizeof(why),
+			"is port %d, expected one that the EAL does not use (-a, -b)", port_id);
+	ret = port_id >= 0 ? -EINVAL : airlock_dmatable_check_device(vm->device, why, sizeof(why));
+	if (ret < 0)
+		snprintf(error, AIRLOCK_ERROR_MAX, "%s: dma-device '%s' of VM '%s' %s",
+			vm->origin.text, vm->device, vm->name, why);
+	return ret;
+}
+
 int
 airlock_config_start_vm(const struct airlock_config *config, const struct airlock_config_vm *vm,
 	struct airlock_pipeline *pipeline)
@@ -140,6 +180,9 @@ airlock_config_start_vm(const struct airlock_config *config, const struct airloc
 		.record = record,
 		.quota_pages = vm->quota_pages,
 		.stray = vm->stray,
+		.device = vm->device[0] != '\0' ? vm->device : NULL,
+		.device_socket = vm->device_socket,
+		.iommu = vm->iommu,
 	};
 
 	snprintf(record, sizeof(record), "%s/%s.rings", config->run_dir, vm->name);

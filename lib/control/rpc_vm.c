@@ -66,6 +66,7 @@ cut_params(struct rpc_call *call, struct airlock_config_pair *pairs, char (*numb
 static int
 add(struct rpc_call *call, const struct airlock_config_vm *vm)
 {
+	char error[AIRLOCK_ERROR_MAX];
 	int id, ret;
 
 	if (vm->deliver != AIRLOCK_DELIVER_COPY && !call->env->windows)
@@ -73,6 +74,8 @@ add(struct rpc_call *call, const struct airlock_config_vm *vm)
 			"vm.add: deliver '%s', expected copy: no VM had a window when airlockd "
 			"started",
 			airlock_deliver_name(vm->deliver));
+	if (airlock_config_check_device(vm, error) < 0)
+		return rpc_fail(call, RPC_INVALID_PARAMS, "%s", error);
 	id = airlock_config_start_vm(call->env->config, vm, call->env->pipeline);
 	if (id < 0)
 		return rpc_fail(call, RPC_FAILED, "vm.add: cannot add VM '%s': %s", vm->name,

@@ -38,6 +38,8 @@ set_table(json_t *object, const struct airlock_dmatable_stats *table)
 	rpc_set_uint(object, "unmap_requests", table->unmap_requests);
 	rpc_set_uint(object, "unmap_ns", table->unmap_ns);
 	rpc_set_uint(object, "strays", table->strays);
+	rpc_set_uint(object, "device", table->device);
+	rpc_set_uint(object, "held_back", table->held_back);
 }
 
 void

@@ -86,6 +86,8 @@ telemetry_add_window(struct rte_tel_data *dict, const struct airlock_remap_stats
 	airlock_compat_tel_dict_uint(inner, "unmap_requests", table->unmap_requests);
 	airlock_compat_tel_dict_uint(inner, "unmap_ns", table->unmap_ns);
 	airlock_compat_tel_dict_uint(inner, "strays", table->strays);
+	airlock_compat_tel_dict_uint(inner, "device", table->device);
+	airlock_compat_tel_dict_uint(inner, "held_back", table->held_back);
 	add_refused(inner, window);
 	rte_tel_data_add_dict_container(dict, "window", inner, 0);
 }

@@ -13,8 +13,13 @@
  * Frames are mapped at once, by an lcore, and unmapped later, in batches, by the unmap thread,
  * which asks the VM's agent and gives the frames back to their mempool when the agent has answered.
  *
- * A frame is given back only when it is known to be dark. What a window that breaks still held
- * stays UNMAPPING, in quarantine, until the VMM is dead, or its page table shows the frame gone.
+ * A device that works for the VM (an SR-IOV function, a DMA engine) has a table of its own, in the
+ * IOMMU: what is mapped for the VM is mapped there too, at its offset in the pool, or is mapped in
+ * neither. The unmap thread unmaps it there itself.
+ *
+ * A frame is given back only when it is known to be dark, to both. What a window that breaks still
+ * held stays UNMAPPING, in quarantine, until the VMM is dead, or its page table shows the frame
+ * gone.
  *
  * Thread rule: as each function says. Control must not hold a lock that *event* takes while it
  * starts, stops or destroys a table; any other call never waits for the unmap thread. A table that
@@ -50,6 +55,13 @@ enum airlock_stray {
 	AIRLOCK_STRAY_KILL, /**< it gets SIGBUS, where the kernel can (Linux 6.6) */
 };
 
+/** When a frame that is given back is taken from the VM's device. */
+enum airlock_iommu {
+	/** With the agent's batch, never later than it is given on; neighbours share a mapping. */
+	AIRLOCK_IOMMU_BATCHED,
+	AIRLOCK_IOMMU_STRICT, /**< at once, alone, before the agent is asked */
+};
+
 /** A window, as the one who serves the ring needs it. */
 struct airlock_window_place {
 	uint64_t base; /**< its address in the VMM */
@@ -82,6 +94,9 @@ struct airlock_dmatable_conf {
 	const char *path; /**< of the window socket */
 	struct airlock_pool *pool;
 	enum airlock_stray stray;
+	const char *device; /**< PCI address of one that works for the VM; NULL: none */
+	const char *device_path; /**< of the socket where it is to be had; NULL without one */
+	enum airlock_iommu iommu;
 	airlock_dmatable_event_fn event;
 	airlock_dmatable_resume_fn resume; /**< NULL: never */
 	void *arg; /**< for *event* and *resume* */
@@ -102,7 +117,10 @@ struct airlock_dmatable_stats {
 	uint64_t unmap_runs;
 	uint64_t unmap_requests;
 	uint64_t unmap_tsc; /**< cycles from request to answer, summed over requests */
-	uint64_t unmap_ns; /**< that the agents' kernel took for them, as the agents say */
+	/** That the agents' kernel took for them, as the agents say; and the device's table. */
+	uint64_t unmap_ns;
+	bool device; /**< there is one, and it was not let go */
+	uint32_t held_back; /**< of *held*, dark to the VMM and not yet to the device */
 	uint64_t nb_windows; /**< times that an agent handed over a window */
 	uint64_t refused; /**< agents turned away */
 	uint64_t resumed; /**< frames that were given to the VM because it touched them */
@@ -110,15 +128,26 @@ struct airlock_dmatable_stats {
 };
 
 /**
- * Create a table, without a socket yet.
+ * Whether a device can be given to a VM, as far as can be told without taking it. Control.
+ *
+ * @param device  its PCI address, "0000:00:05.0"
+ * @param why     receives what is wrong and what was expected: "does not exist, expected ..."
+ * @return 0 or -EINVAL
+ */
+int airlock_dmatable_check_device(const char *device, char *why, size_t size);
+
+/**
+ * Create a table, without a socket yet. It takes the device.
  *
  * @return the table, to be given to airlock_dmatable_destroy(); NULL with rte_errno EINVAL or
- * ENOMEM
+ * ENOMEM, or, logged, why the device cannot be had: EBUSY (somebody else has it), or what the
+ * driver said
  */
 struct airlock_dmatable *airlock_dmatable_create(const struct airlock_dmatable_conf *conf);
 
 /**
- * Listen for the agent. The first table's start starts the unmap thread.
+ * Listen for the agent, and for who drives the device: it gets the device's descriptor (VFIO), and
+ * the connection ends. The first table's start starts the unmap thread.
  *
  * @return 0; -EADDRINUSE (somebody listens there, or it is no socket); or what socket(2), bind(2)
  * or listen(2) said

@@ -8,19 +8,20 @@
 /**
  * @file
  * The seam between a VM's DMA table and what can map a page for the VM: its VMM's page table
- * (drivers/dmatable/uffd), or the IOMMU domain of a device that works for it.
+ * (drivers/dmatable/uffd), and the IOMMU domain of a device that works for it
+ * (drivers/dmatable/vfio).
  *
  * A driver keeps one object for each address space, from open() to close(), and knows neither page
- * states nor sockets. Pages become dark by another way: the agent unmaps them in its own page
- * table. A driver for a table that airlockd itself unmaps would add an operation for that, to be
- * called by the unmap thread where it now sends the agent a request.
+ * states nor sockets. In the VMM pages become dark by another way: the agent unmaps them in its own
+ * page table. In a device's domain airlockd unmaps them itself.
  *
- * Several spaces of one VM act as one: a run is mapped in all of them or in none. That is why map()
- * stops at the first run that fails and says how far it came: who maps in a second space takes what
- * the first one did as the most that it may do, and a run that only the first one has is withdrawn
- * and unmapped as any other run that failed.
+ * Both spaces of a VM act as one: a run is mapped in both of them or in none. That is why map()
+ * stops at the first run that fails and says how far it came. The device's is first, and the VMM's
+ * gets what the device's took; a run that only the device has is withdrawn and unmapped as any
+ * other run that failed.
  *
- * Thread rule: map() in any lcore, several at once; the rest in the unmap thread.
+ * Thread rule: map() in any lcore, several at once, never two with one frame; check() in control;
+ * the rest in the unmap thread.
  */
 
 #include <stdbool.h>
@@ -87,10 +88,77 @@ struct airlock_dmatable_ops {
 	int (*poison)(void *space, uint32_t page);
 };
 
+/** A run of frames that cannot be reached by a device any more. */
+typedef void (*airlock_dmatable_dark_fn)(void *arg, const struct airlock_run *run);
+
+/** The IOMMU domain of a device that works for a VM. */
+struct airlock_dmatable_device_ops {
+	const char *name;
+
+	/**
+	 * Whether a device can be given to a VM, as far as can be told without taking it.
+	 *
+	 * @param device  its PCI address, "0000:00:05.0"
+	 * @param why     receives what is wrong, and what was expected: "does not exist, ..."
+	 * @return 0 or -EINVAL
+	 */
+	int (*check)(const char *device, char *why, size_t size);
+
+	/**
+	 * Take the device into a domain of its own, in which nothing is mapped.
+	 *
+	 * @param pages   whose frames will be mapped, each at its offset in the pool
+	 * @param strict  each frame can be unmapped alone
+	 * @param space   receives the driver's object, for the other operations
+	 * @return 0; -EBUSY (somebody has the device), -EPERM (or one of its group),
+	 *         -EOPNOTSUPP (no such IOMMU), -ENOMEM, or what open(2) or ioctl(2) said
+	 */
+	int (*open)(const char *device, const struct airlock_page_table *pages, bool strict,
+		void **space);
+
+	/** Unmap all and let go. Nobody may be in another operation with it. */
+	void (*close)(void *space);
+
+	/**
+	 * Map frames, none of which is mapped.
+	 *
+	 * @param error  receives a negative errno if not all were mapped: -ENOSPC (no more
+	 *               mappings), -ENOMEM (not so much may be locked), -EINVAL (it is gone)
+	 * @return runs mapped, from the first on; of the next one a part may be
+	 */
+	uint16_t (*map)(void *space, const struct airlock_run *runs, uint16_t n, int *error);
+
+	/**
+	 * Take frames away, mapped or not; may be called again for those that are not dark yet.
+	 *
+	 * @param dark  called, before this returns, for each run that has become dark, or was so;
+	 *              also for frames of earlier calls, which could not go without those of
+	 *              this one. What it is not called for is still mapped
+	 */
+	void (*unmap)(void *space, const struct airlock_run *run, airlock_dmatable_dark_fn dark,
+		void *arg);
+
+	/** Take all frames away. Nobody maps. @return 0; or -errno: any may still be mapped */
+	int (*unmap_all)(void *space);
+
+	/** A descriptor that is readable when the device has to be let go; -1: there is none. */
+	int (*poll_fd)(const void *space);
+
+	/** The device itself, for whoever drives it; -1: it was let go. */
+	int (*device_fd)(const void *space);
+
+	/** Let the device be taken out of the machine. */
+	void (*let_go)(void *space);
+};
+
 /** Make a driver known. Constructors only. */
 void airlock_dmatable_driver_register(const struct airlock_dmatable_ops *ops);
+void airlock_dmatable_device_driver_register(const struct airlock_dmatable_device_ops *ops);
 
 /** @return the driver of this name; NULL: there is none */
 const struct airlock_dmatable_ops *airlock_dmatable_driver_find(const char *name);
+
+/** @return the driver for devices; NULL: there is none */
+const struct airlock_dmatable_device_ops *airlock_dmatable_device_driver(void);
 
 #endif /* AIRLOCK_DMATABLE_DRIVER_H */

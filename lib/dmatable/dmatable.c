@@ -88,6 +88,7 @@ struct airlock_dmatable *
 airlock_dmatable_create(const struct airlock_dmatable_conf *conf)
 {
 	struct airlock_dmatable *table;
+	int ret = -ENOMEM;
 
 	if (strlen(conf->name) >= AIRLOCK_DMATABLE_NAME_MAX ||
 		strlen(conf->path) >= AIRLOCK_DMATABLE_PATH_MAX || conf->pool == NULL ||
@@ -104,15 +105,20 @@ airlock_dmatable_create(const struct airlock_dmatable_conf *conf)
 	if (table->next_in_chain == NULL ||
 		frames_init(&table->pending, table->pages->nb_frames) < 0)
 		goto free_table;
+	ret = device_init(&table->device, conf, table);
+	if (ret < 0)
+		goto free_pending;
 	agent_write_header(conf->pool);
 	return table;
 
+free_pending:
+	frames_fini(&table->pending);
 free_table:
 	free(table->next_in_chain);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
 no_table:
-	rte_errno = ENOMEM;
+	rte_errno = -ret;
 	return NULL;
 }
 
@@ -139,8 +145,7 @@ socket_clear(const struct sockaddr_un *addr)
 	return unlink(addr->sun_path) < 0 ? -errno : 0;
 }
 
-/* The descriptor or -errno. */
-static int
+int
 socket_listen(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -171,7 +176,17 @@ socket_listen(const char *path)
 static int
 start_in_thread(struct airlock_dmatable *table)
 {
-	return watch_add(&table->listener, EPOLLIN);
+	int ret = watch_add(&table->listener, EPOLLIN);
+
+	return ret < 0 ? ret : device_watch(&table->device);
+}
+
+static int
+unstart_in_thread(struct airlock_dmatable *table)
+{
+	watch_close(&table->listener);
+	device_unwatch(&table->device);
+	return 0;
 }
 
 static int
@@ -216,15 +231,14 @@ airlock_dmatable_start(struct airlock_dmatable *table)
 	if (ret < 0)
 		return ret;
 	table->listener.fd = ret;
-	ret = thread_call(start_in_thread, table);
-	if (ret < 0)
-		goto close_socket;
-	table->started = true;
-	return 0;
-
-close_socket:
-	close(table->listener.fd);
-	table->listener.fd = -1;
+	ret = device_listen(&table->device);
+	if (ret == 0)
+		ret = thread_call(start_in_thread, table);
+	if (ret == 0) {
+		table->started = true;
+		return 0;
+	}
+	thread_call(unstart_in_thread, table);
 	unlink(table->path);
 	return ret;
 }
@@ -233,7 +247,7 @@ close_socket:
 static int
 stop_begin(struct airlock_dmatable *table)
 {
-	watch_close(&table->listener);
+	unstart_in_thread(table);
 	if (table->window != NULL) {
 		window_down(table);
 		unmap_look(table);
@@ -275,6 +289,7 @@ airlock_dmatable_destroy(struct airlock_dmatable *table)
 		thread_call(del_in_thread, table);
 		thread_drop();
 	}
+	device_fini(&table->device);
 	frames_fini(&table->pending);
 	free(table->next_in_chain);
 	pthread_mutex_destroy(&table->lock);
@@ -324,6 +339,8 @@ airlock_dmatable_stats(const struct airlock_dmatable *table, struct airlock_dmat
 		.unmap_requests = airlock_count_get(&counters->unmap_requests),
 		.unmap_tsc = airlock_count_get(&counters->unmap_tsc),
 		.unmap_ns = airlock_count_get(&counters->unmap_ns),
+		.device = atomic_load_explicit(&table->device.present, memory_order_relaxed),
+		.held_back = atomic_load_explicit(&counters->held_back, memory_order_relaxed),
 		.nb_windows = airlock_count_get(&counters->nb_windows),
 		.refused = airlock_count_get(&counters->refused),
 		.resumed = airlock_count_get(&counters->resumed),

@@ -8,7 +8,8 @@
 /*
  * A table in itself. dmatable.c makes it and counts, map.c is the lcores' part; all other files are
  * the unmap thread's: thread.c (when is what looked at), agent.c (the socket), window.c (a window
- * comes and goes), unmap.c (requests and answers), quarantine.c, stray.c. verify.c is control's.
+ * comes and goes), unmap.c (requests and answers), device.c (the same for a device), quarantine.c,
+ * stray.c. verify.c is control's.
  */
 
 #include <pthread.h>
@@ -55,6 +56,7 @@ struct window {
 	uint32_t tag; /* under the table's lock */
 	struct airlock_window_place place;
 	struct frames lent; /* in quarantine: what may not be dark yet */
+	bool stuck; /* the VM's device may have it still, whatever the VMM has */
 };
 TAILQ_HEAD(window_list, window);
 
@@ -63,6 +65,24 @@ struct retry {
 	uint64_t start_tsc;
 	uint32_t page;
 	bool logged; /* that it takes long */
+};
+
+/* The VM's device. */
+struct device {
+	/* Written when the table is made. */
+	const struct airlock_dmatable_device_ops *ops; /* NULL: there is none */
+	char name[AIRLOCK_DMATABLE_NAME_MAX];
+	char path[AIRLOCK_DMATABLE_PATH_MAX];
+	bool strict;
+	void *space;
+
+	/* The unmap thread writes; read by lcores. False: gone, or there never was one. */
+	_Atomic bool present;
+
+	/* The unmap thread's alone. */
+	struct watch listener;
+	struct watch request; /* that it be let go */
+	struct frames held_back; /* dark to the VMM, but not to the device */
 };
 
 /* An UNMAP that has no answer yet. */
@@ -98,6 +118,7 @@ struct thread_counters {
 	_Atomic uint64_t resumed; /* frames */
 	_Atomic uint32_t quarantined;
 	_Atomic uint32_t waiting; /* frames to be unmapped by the window that is up */
+	_Atomic uint32_t held_back; /* frames */
 };
 
 struct airlock_dmatable {
@@ -112,6 +133,7 @@ struct airlock_dmatable {
 	airlock_dmatable_resume_fn resume; /* NULL: never */
 	void *arg;
 	uint32_t *next_in_chain; /* nb_frames; of a frame in the chain: by who put it there */
+	struct device device;
 
 	/* Written by the unmap thread. */
 	_Atomic(void *) space __rte_cache_aligned; /* read by lcores; NULL: the table is down */
@@ -196,6 +218,28 @@ bool window_take_back(struct airlock_page_table *pages, uint32_t frame, uint32_t
 void window_free(struct window *window);
 /* The frame that holds the pool's header, or UINT32_MAX. */
 uint32_t window_header_frame(const struct airlock_dmatable *table);
+
+/* dmatable.c: a listening socket; the descriptor or -errno. */
+int socket_listen(const char *path);
+
+/* device.c */
+int device_init(struct device *device, const struct airlock_dmatable_conf *conf, void *arg);
+void device_fini(struct device *device);
+/* Listen, if there is a device. 0 or -errno. Main thread, then the unmap thread. */
+int device_listen(struct device *device);
+int device_watch(struct device *device);
+void device_unwatch(struct device *device);
+/* Runs that it has; of the others none is to be mapped elsewhere. An lcore, or the unmap thread. */
+uint16_t device_map(
+	struct airlock_dmatable *table, const struct airlock_run *runs, uint16_t n, int *error);
+/* A run is about to be taken from the VMM. */
+void device_take(struct airlock_dmatable *table, const struct airlock_run *run);
+/* A run is dark to the VMM: give back what is dark to the device too. */
+void device_finish(struct airlock_dmatable *table, const struct airlock_run *run);
+/* Nobody maps any more: have all dark to it. False: it cannot be. */
+bool device_down(struct airlock_dmatable *table);
+/* Forget what is held back; the frames stay UNMAPPING. */
+void device_forget(struct airlock_dmatable *table);
 
 /* unmap.c */
 /* Take over what lcores gave, and ask the agent. True: there was something. */

@@ -50,7 +50,10 @@ airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
 	airlock_count(&queue->taken, frames_of(runs, n));
 	if (unlikely(space == NULL))
 		return 0;
-	nb_mapped = table->ops->map(space, runs, n, &error);
+	/* In both or in none: what the device did not get is not the VMM's. */
+	nb_mapped = device_map(table, runs, n, &error);
+	if (likely(nb_mapped > 0))
+		nb_mapped = table->ops->map(space, runs, nb_mapped, &error);
 	airlock_count(&queue->map_tsc, rte_rdtsc() - tsc);
 	airlock_count(&queue->map_calls, nb_mapped);
 	airlock_count(&queue->mapped, frames_of(runs, nb_mapped));

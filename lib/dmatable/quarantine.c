@@ -72,7 +72,7 @@ window_look(struct window *window)
 {
 	uint32_t nb_released = 0;
 
-	if (window->lent.count == 0)
+	if (window->lent.count == 0 || window->stuck)
 		return 0;
 	if (!window->ops->is_alive(window->space))
 		return release_all(window);
@@ -130,7 +130,7 @@ quarantine_look_table(struct airlock_dmatable *table, int confirmed_pid)
 	/* Control reads the list. */
 	pthread_mutex_lock(&table->lock);
 	TAILQ_FOREACH (window, &table->quarantine, next) {
-		if (window->pid == confirmed_pid && window->pagemap_fd < 0)
+		if (window->pid == confirmed_pid && window->pagemap_fd < 0 && !window->stuck)
 			nb_released += release_all(window);
 	}
 	nb_released += quarantine_look(&table->quarantine);

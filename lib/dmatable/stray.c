@@ -62,6 +62,8 @@ stray_resume(struct airlock_dmatable *table, uint32_t page)
 {
 	struct airlock_page_table *pages = table->pages;
 	uint32_t frame = frame_of(table, page);
+	struct airlock_run run = {.first_frame = frame, .nb_frames = 1};
+	int error = 0;
 	bool claimed;
 
 	/* Control takes back what is leased, under this lock. */
@@ -72,6 +74,11 @@ stray_resume(struct airlock_dmatable *table, uint32_t page)
 		airlock_scrub(airlock_page_addr(pages, frame), 1u << pages->frame_shift, 0, 0);
 		airlock_page_lease(pages, frame, table->window->tag);
 		airlock_count(&table->counters.resumed, 1);
+		/* Not both: neither. It comes back, and is asked for again. */
+		if (device_map(table, &run, 1, &error) == 0) {
+			airlock_dmatable_unmap(table, 0, &frame, 1);
+			claimed = false;
+		}
 	}
 	pthread_mutex_unlock(&table->lock);
 	return claimed;

@@ -64,8 +64,10 @@ request_create(struct airlock_dmatable *table)
 		return NULL;
 	memset(request, 0, sizeof(*request));
 	while (request->msg.nb_runs < AIRLOCK_WINDOW_MAX_RUNS &&
-		frames_take_run(&table->pending, &run))
+		frames_take_run(&table->pending, &run)) {
+		device_take(table, &run);
 		request_add(request, &run, page_shift);
+	}
 	request->msg.head.type = AIRLOCK_WINDOW_UNMAP;
 	request->msg.head.bytes =
 		sizeof(request->msg) + request->msg.nb_runs * sizeof(request->msg.runs[0]);
@@ -182,10 +184,9 @@ request_finish(struct airlock_dmatable *table, const struct request *request)
 			.nb_frames = request->msg.runs[i].nb_pages >> page_shift,
 		};
 
-		unmap_give_back(table->pages, &run);
+		device_finish(table, &run);
 	}
 	airlock_count(&table->counters.unmapped, request->nb_frames);
-	airlock_count(&table->counters.returned, request->nb_frames);
 	airlock_count(&table->counters.unmap_tsc, rte_rdtsc() - request->sent_tsc);
 }
 

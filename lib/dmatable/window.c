@@ -294,6 +294,7 @@ window_down(struct airlock_dmatable *table)
 			frames_add(&table->pending, frame);
 	}
 	pthread_mutex_unlock(&table->lock);
+	window->stuck |= !device_down(table);
 }
 
 /* Everything of the window's that is UNMAPPING, wherever it waits. */
@@ -309,6 +310,7 @@ window_quarantine(struct airlock_dmatable *table, struct window *window)
 			frames_add(&window->lent, frame);
 	}
 	unmap_forget(table);
+	device_forget(table);
 	atomic_store_explicit(&table->tag, 0, memory_order_relaxed);
 	table->window = NULL;
 	TAILQ_INSERT_TAIL(&table->quarantine, window, next);

@@ -129,6 +129,9 @@ struct airlock_pipeline_vm {
 	const char *record; /**< file for what outlives airlock of the RX rings; NULL: none */
 	uint32_t quota_pages; /**< that it may hold; 0: a fair share */
 	enum airlock_stray stray; /**< what becomes of a guest that touches a hidden page */
+	const char *device; /**< PCI address of one that works for the VM; NULL: none */
+	const char *device_socket; /**< where that is to be had */
+	enum airlock_iommu iommu;
 };
 
 /** A stage's queues: of all objects, of one, or one queue. */

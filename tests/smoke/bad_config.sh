@@ -103,6 +103,9 @@ bad_flag "--vm: key 'colour'" --vm $web,colour=5
 bad_flag "--vm: quota 'x', expected a number" --vm $web,quota=x
 bad_flag "--vm: deliver 'swap', expected copy, auto or remap" --vm $web,deliver=swap
 bad_flag "--vm: stray 'on', expected stall or kill" --vm $web,stray=on
+bad_flag "--vm: dma-device '00:05', expected a PCI address" --vm $web,dma-device=00:05
+bad_flag "--vm: dma-device '0000:00:05.0' of VM 'web' without a window" \
+    --vm $web,dma-device=00:05.0
 bad_flag "--copy-below: value 'some', expected a number .*auto, always or never" \
     --vm $web --copy-below some
 bad_flag '--vm: .*second' --vm $web --vm $web
@@ -191,6 +194,9 @@ bad_flag '--uplink: mtu 1969, expected at most 1968,' --uplink port=0,mtu=1969 -
 device+=,framesz=4096,blocksz=4096
 bad_flag '--uplink: mtu 4017, expected at most 4016,' --uplink port=0,mtu=4017 --vm $web
 device=net_null0
+
+bad_flag "--vm: dma-device '0000:ff:1f.7' of VM 'web' does not exist, expected" \
+    --vm $web,deliver=auto,dma-device=0000:ff:1f.7
 
 say "right"
 device=net_af_packet0,iface=up0

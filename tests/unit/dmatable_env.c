@@ -74,12 +74,16 @@ kernel_check(struct dmatable_env *env)
 	return ret == -EPERM || ret == -EINVAL || ret == -ENOSYS ? TEST_SKIPPED : TEST_FAILED;
 }
 
-int
-dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
+static int
+env_init(struct dmatable_env *env, enum airlock_stray stray, const char *device,
+	enum airlock_iommu iommu)
 {
 	struct airlock_dmatable_conf conf = {.name = "vm0",
 		.path = env->path,
 		.stray = stray,
+		.device = device,
+		.device_path = device != NULL ? env->device_path : NULL,
+		.iommu = iommu,
 		.event = window_event,
 		.resume = window_resume,
 		.arg = env};
@@ -89,8 +93,11 @@ dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
 	env->resume_frame = UINT32_MAX;
 	snprintf(env->pool_path, sizeof(env->pool_path), "/dev/shm/airlock-dmatable-%d", getpid());
 	snprintf(env->path, sizeof(env->path), "/dev/shm/airlock-dmatable-%d.window", getpid());
+	snprintf(env->device_path, sizeof(env->device_path), "/dev/shm/airlock-dmatable-%d.device",
+		getpid());
 	unlink(env->pool_path);
 	unlink(env->path);
+	unlink(env->device_path);
 	ret = pool_init(env);
 	if (ret != TEST_SUCCESS)
 		return ret;
@@ -102,6 +109,18 @@ dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
 	TEST_ASSERT_NOT_NULL(env->table, "create: %s", rte_strerror(rte_errno));
 	TEST_ASSERT_SUCCESS(airlock_dmatable_start(env->table), "start");
 	return TEST_SUCCESS;
+}
+
+int
+dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
+{
+	return env_init(env, stray, NULL, AIRLOCK_IOMMU_BATCHED);
+}
+
+int
+dmatable_env_init_device(struct dmatable_env *env, enum airlock_iommu iommu)
+{
+	return env_init(env, AIRLOCK_STRAY_STALL, ENV_DEVICE, iommu);
 }
 
 void

@@ -17,11 +17,13 @@
 #include "airlock_dmatable.h"
 #include "window_stub.h"
 
-#define ENV_PAGES 2048
+#define ENV_PAGES  2048
+#define ENV_DEVICE "0000:00:05.0"
 
 struct dmatable_env {
 	char pool_path[64];
 	char path[64]; /**< of the window socket */
+	char device_path[64];
 	struct airlock_pool *pool;
 	struct airlock_page_table *pages;
 	struct airlock_dmatable *table;
@@ -34,6 +36,8 @@ struct dmatable_env {
 
 /** Make pool and table, and start it. TEST_SUCCESS, TEST_SKIPPED or TEST_FAILED. */
 int dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray);
+/** The same for a VM with a device, which the caller's container has (vfio_container_use()). */
+int dmatable_env_init_device(struct dmatable_env *env, enum airlock_iommu iommu);
 void dmatable_env_fini(struct dmatable_env *env);
 
 /** Wait for a condition; false after the deadline. */

@@ -61,6 +61,8 @@ test_defaults_are_those_of_the_help_text(void)
 	TEST_ASSERT_EQUAL(vm->deliver, AIRLOCK_DELIVER_COPY, "deliver");
 	TEST_ASSERT_EQUAL(vm->quota_pages, 0, "quota");
 	TEST_ASSERT_EQUAL(vm->stray, AIRLOCK_STRAY_STALL, "stray");
+	TEST_ASSERT(vm->device[0] == '\0', "device");
+	TEST_ASSERT_EQUAL(vm->iommu, AIRLOCK_IOMMU_BATCHED, "iommu");
 	ASSERT_TEXT(vm->origin.text, "--vm", "origin");
 	return TEST_SUCCESS;
 }
@@ -236,13 +238,17 @@ test_windows_are_set(void)
 	verdict = PARSE(false, "--uplink", "port=0,desc=1024", "--vm", WEB ",deliver=auto");
 	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
 	TEST_ASSERT_EQUAL(config.uplinks[0].nb_desc, 1024, "desc, as set");
-	verdict = parse_file("[airlock]\ncopy-below = 600\n" VM_WEB
-			     "deliver = remap\nquota = 64\nstray = kill\n");
+	verdict = parse_file(
+		"[airlock]\ncopy-below = 600\n" VM_WEB "deliver = remap\nquota = 64\nstray = kill\n"
+		"dma-device = 5e:00.1\niommu = strict\n");
 	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
 	TEST_ASSERT_EQUAL(config.copy_below, 600, "copy-below");
 	TEST_ASSERT_EQUAL(config.vms[0].deliver, AIRLOCK_DELIVER_REMAP, "deliver");
 	TEST_ASSERT_EQUAL(config.vms[0].quota_pages, 64, "quota");
 	TEST_ASSERT_EQUAL(config.vms[0].stray, AIRLOCK_STRAY_KILL, "stray");
+	ASSERT_TEXT(config.vms[0].device, "0000:5e:00.1", "device");
+	ASSERT_TEXT(config.vms[0].device_socket, "/run/airlock/web.device", "its socket");
+	TEST_ASSERT_EQUAL(config.vms[0].iommu, AIRLOCK_IOMMU_STRICT, "iommu");
 	return TEST_SUCCESS;
 }
 

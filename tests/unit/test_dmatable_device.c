@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * A VM's DMA table with a device beside the window: a frame is mapped in both or in neither, and
+ * comes back when it is dark in both. The window is real, the device's container is the test's.
+ */
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_string_fns.h>
+
+#include "dmatable_env.h"
+#include "test.h"
+#include "vfio_fake.h"
+
+#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
+#define N     16
+
+static struct dmatable_env env;
+static struct window_stub stub;
+static uint32_t frames[N];
+
+static int
+setup_for(enum airlock_iommu iommu)
+{
+	int ret;
+
+	stub = (struct window_stub){.sock = -1, .uffd = -1};
+	vfio_fake_init();
+	ret = dmatable_env_init_device(&env, iommu);
+	if (ret != TEST_SUCCESS)
+		return ret;
+	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
+	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
+	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, N), "lease");
+	TEST_ASSERT_EQUAL(frames[N - 1] - frames[0], N - 1, "the pool gives neighbours");
+	return TEST_SUCCESS;
+}
+
+static int
+setup(void)
+{
+	return setup_for(AIRLOCK_IOMMU_BATCHED);
+}
+
+static int
+setup_strict(void)
+{
+	return setup_for(AIRLOCK_IOMMU_STRICT);
+}
+
+static void
+teardown(void)
+{
+	window_stub_fini(&stub);
+	dmatable_env_fini(&env);
+	vfio_fake_fini();
+}
+
+static bool
+device_sees(uint32_t frame)
+{
+	uint64_t addr = vfio_fake_translate((uint64_t)frame * AIRLOCK_PAGE_SIZE);
+
+	return addr != 0 && addr == (uintptr_t)dmatable_env_addr(&env, frame);
+}
+
+static uint32_t
+device_sees_of(uint32_t first, uint32_t n)
+{
+	uint32_t nb_seen = 0;
+
+	for (uint32_t i = first; i < first + n; i++)
+		nb_seen += device_sees(frames[i]);
+	return nb_seen;
+}
+
+static uint16_t
+map(uint32_t first, uint32_t n)
+{
+	struct airlock_run run = {.first_frame = frames[first], .nb_frames = n};
+
+	return airlock_dmatable_map(env.table, 0, &run, 1);
+}
+
+static enum airlock_page_state
+state(uint32_t i)
+{
+	return airlock_page_state_get(env.pages, frames[i]);
+}
+
+static int
+test_run_is_mapped_in_both(void)
+{
+	TEST_ASSERT_EQUAL(device_sees_of(0, N), 0, "absent until leased");
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	TEST_ASSERT_EQUAL(vfio_fake.nb_maps, 1, "one mapping");
+	TEST_ASSERT_EQUAL(device_sees_of(0, N), N, "the device");
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "the VMM");
+	TEST_ASSERT(dmatable_env_stats(&env).device, "there is a device");
+	airlock_dmatable_unmap(env.table, 0, frames, N);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "absent again");
+	TEST_ASSERT_EQUAL(vfio_fake.nb_unmaps, 1, "by one call");
+	return TEST_SUCCESS;
+}
+
+/* Batched: a frame is not given on before the device has lost it, whoever holds its neighbour. */
+static int
+test_frame_is_held_back_until_the_device_has_lost_it(void)
+{
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	airlock_dmatable_unmap(env.table, 0, frames, N - 1);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N - 1), "held back");
+	TEST_ASSERT_EQUAL(airlock_dmatable_held(env.table), N, "and counted as the VM's");
+	for (uint32_t i = 0; i < N - 1; i++)
+		TEST_ASSERT_EQUAL(state(i), AIRLOCK_PAGE_UNMAPPING, "frame %u", i);
+	TEST_ASSERT_EQUAL(device_sees_of(0, N), N, "it has all of the run still");
+
+	airlock_dmatable_unmap(env.table, 0, &frames[N - 1], 1);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "the device");
+	TEST_ASSERT_EQUAL(airlock_dmatable_held(env.table), 0, "held");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).held_back, 0, "held back");
+	return TEST_SUCCESS;
+}
+
+/* Strict: it is gone before the agent was asked. */
+static int
+test_strict_takes_a_frame_before_the_agent_does(void)
+{
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	airlock_dmatable_unmap(env.table, 0, &frames[3], 1);
+	TEST_ASSERT(dmatable_wait(!device_sees(frames[3])), "the device");
+	TEST_ASSERT_EQUAL(device_sees_of(0, N), N - 1, "and no other");
+	TEST_ASSERT_EQUAL(state(3), AIRLOCK_PAGE_UNMAPPING, "the agent has not answered");
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(state(3) == AIRLOCK_PAGE_FREE), "back, whatever its neighbours");
+	airlock_dmatable_unmap_all(env.table);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+static int
+test_run_that_the_device_does_not_get_is_not_the_vms(void)
+{
+	struct airlock_run runs[] = {{frames[0], 2}, {frames[4], 2}, {frames[8], 2}};
+
+	vfio_fake.max_mappings = 1;
+	TEST_ASSERT_EQUAL(airlock_dmatable_map(env.table, 0, runs, 3), 1, "the first");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).map_errors, 1, "error");
+	/* In the VMM neither: it would differ from leased. */
+	for (uint32_t i = 0; i < N; i++) {
+		if (i >= 2)
+			airlock_dmatable_unmap(env.table, 0, &frames[i], 1);
+	}
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "only the first is there");
+	TEST_ASSERT_EQUAL(device_sees_of(0, N), 2, "the device has the first");
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "the others are back");
+	TEST_ASSERT_EQUAL(state(0), AIRLOCK_PAGE_LEASED, "the first is not");
+	airlock_dmatable_unmap(env.table, 0, frames, 2);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+/* The VMM's mapping goes between the two: the device has a run that the VMM refuses. */
+static int
+test_run_that_only_the_device_got_is_taken_back(void)
+{
+	char *hole = stub.base + (size_t)frames[8] * AIRLOCK_PAGE_SIZE;
+	struct airlock_run runs[] = {{frames[0], 8}, {frames[8], 8}};
+
+	TEST_ASSERT(mmap(hole, 8 * AIRLOCK_PAGE_SIZE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == hole,
+		"hole");
+	TEST_ASSERT_EQUAL(airlock_dmatable_map(env.table, 0, runs, 2), 1, "the first");
+	TEST_ASSERT_EQUAL(device_sees_of(8, 8), 8, "the device has the other");
+	airlock_dmatable_unmap(env.table, 0, &frames[8], 8);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(state(8) == AIRLOCK_PAGE_FREE), "back");
+	TEST_ASSERT_EQUAL(device_sees_of(8, 8), 0, "the device has lost it");
+	TEST_ASSERT_EQUAL(device_sees_of(0, 8), 8, "and not the first");
+	airlock_dmatable_unmap(env.table, 0, frames, 8);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+static int
+test_lost_window_takes_all_from_the_device_at_once(void)
+{
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	airlock_dmatable_unmap(env.table, 0, frames, N / 2);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N / 2), "held back");
+	close(stub.sock);
+	stub.sock = -1;
+	TEST_ASSERT(dmatable_wait(env.downs == 1), "the window went");
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).quarantined == N / 2), "quarantine");
+	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "the device");
+	TEST_ASSERT_EQUAL(state(0), AIRLOCK_PAGE_FREE, "what was held back is back");
+	TEST_ASSERT_EQUAL(state(N - 1), AIRLOCK_PAGE_UNMAPPING, "what the VMM may see is not");
+	window_stub_hide(&stub);
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+static int
+test_what_the_device_may_have_is_kept_for_good(void)
+{
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	vfio_fake.unmap_error = -EIO;
+	airlock_dmatable_unmap(env.table, 0, frames, N);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N), "held back");
+	window_stub_hide(&stub);
+	close(stub.sock);
+	stub.sock = -1;
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).quarantined == N), "dark to the VMM");
+	rte_delay_us_sleep(300000);
+	for (uint32_t i = 0; i < N; i++)
+		TEST_ASSERT_EQUAL(state(i), AIRLOCK_PAGE_UNMAPPING, "frame %u", i);
+	airlock_dmatable_destroy(env.table);
+	env.table = NULL;
+	TEST_ASSERT_EQUAL(airlock_dmatable_forget(env.pool), N, "said in the end");
+	return TEST_SUCCESS;
+}
+
+/* The descriptor that comes with the device's name, or -1. */
+static int
+device_ask(char *name, size_t size)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = {.iov_base = name, .iov_len = size - 1};
+	struct msghdr mh = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
+	ssize_t len;
+
+	rte_strscpy(addr.sun_path, env.device_path, sizeof(addr.sun_path));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+		len = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
+		name[RTE_MAX(len, 0)] = '\0';
+		if (len > 0 && CMSG_FIRSTHDR(&mh) != NULL)
+			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(fd));
+	}
+	close(sock);
+	return fd;
+}
+
+static int
+test_device_is_to_be_had_from_its_socket(void)
+{
+	uint64_t one = 1, count = 0;
+	char name[64];
+	int fd;
+
+	for (int i = 0; i < 2; i++) {
+		fd = device_ask(name, sizeof(name));
+		TEST_ASSERT(fd >= 0, "a descriptor, time %d", i);
+		TEST_ASSERT(strcmp(name, ENV_DEVICE) == 0, "'%s'", name);
+		TEST_ASSERT_EQUAL(write(fd, &one, sizeof(one)), 8, "write");
+		close(fd);
+	}
+	TEST_ASSERT_EQUAL(read(vfio_fake.fd, &count, sizeof(count)), 8, "read");
+	TEST_ASSERT_EQUAL(count, 2, "it is the device");
+	airlock_dmatable_stop(env.table, 0);
+	TEST_ASSERT(access(env.device_path, F_OK) < 0, "the socket is gone");
+	return TEST_SUCCESS;
+}
+
+static int
+test_vm_goes_on_without_a_device_that_is_taken_out(void)
+{
+	uint64_t one = 1;
+	char name[64];
+
+	TEST_ASSERT_EQUAL(map(0, 8), 1, "map");
+	TEST_ASSERT_EQUAL(write(vfio_fake.request_fd, &one, sizeof(one)), 8, "request");
+	TEST_ASSERT(dmatable_wait(!dmatable_env_stats(&env).device), "let go");
+	TEST_ASSERT_EQUAL(vfio_fake.fd, -1, "closed");
+	TEST_ASSERT(device_ask(name, sizeof(name)) < 0, "and not to be had");
+	/* As the kernel does when the last descriptor is closed. */
+	vfio_fake.gone = true;
+	vfio_fake.nb_mappings = 0;
+	TEST_ASSERT_EQUAL(map(8, 8), 1, "in the VMM alone");
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "the VMM");
+	airlock_dmatable_unmap(env.table, 0, frames, N);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+static void
+no_event(struct airlock_dmatable *table, const struct airlock_window_place *place, void *arg)
+{
+}
+
+static int
+test_device_that_cannot_be_had_makes_no_table(void)
+{
+	struct airlock_dmatable_conf conf = {.name = "vm1",
+		.path = "/dev/shm/airlock-none",
+		.pool = env.pool,
+		.device = "0000:00:06.0",
+		.device_path = "/dev/shm/airlock-none.device",
+		.event = no_event};
+	char why[64];
+
+	TEST_ASSERT_SUCCESS(airlock_dmatable_check_device(conf.device, why, sizeof(why)), "good");
+	vfio_fake.open_error = -EBUSY;
+	TEST_ASSERT_EQUAL(
+		airlock_dmatable_check_device(conf.device, why, sizeof(why)), -EINVAL, "bad");
+	TEST_ASSERT(airlock_dmatable_create(&conf) == NULL, "create");
+	TEST_ASSERT_EQUAL(rte_errno, EBUSY, "errno");
+	conf.device_path = NULL;
+	TEST_ASSERT(airlock_dmatable_create(&conf) == NULL, "create");
+	TEST_ASSERT_EQUAL(rte_errno, EINVAL, "errno");
+	return TEST_SUCCESS;
+}
+
+static struct unit_test_suite suite = {
+	.suite_name = "dmatable_device",
+	.unit_test_cases =
+		{
+			TEST_CASE_ST(setup, teardown, test_run_is_mapped_in_both),
+			TEST_CASE_ST(setup, teardown,
+				test_frame_is_held_back_until_the_device_has_lost_it),
+			TEST_CASE_ST(setup_strict, teardown,
+				test_strict_takes_a_frame_before_the_agent_does),
+			TEST_CASE_ST(setup, teardown,
+				test_run_that_the_device_does_not_get_is_not_the_vms),
+			TEST_CASE_ST(
+				setup, teardown, test_run_that_only_the_device_got_is_taken_back),
+			TEST_CASE_ST(setup, teardown,
+				test_lost_window_takes_all_from_the_device_at_once),
+			TEST_CASE_ST(
+				setup, teardown, test_what_the_device_may_have_is_kept_for_good),
+			TEST_CASE_ST(setup, teardown, test_device_is_to_be_had_from_its_socket),
+			TEST_CASE_ST(setup, teardown,
+				test_vm_goes_on_without_a_device_that_is_taken_out),
+			TEST_CASE_ST(
+				setup, teardown, test_device_that_cannot_be_had_makes_no_table),
+			TEST_CASES_END(),
+		},
+};
+
+static int
+test_dmatable_device(void)
+{
+	return unit_test_suite_runner(&suite);
+}
+
+REGISTER_FAST_TEST(dmatable_device_autotest, true, true, test_dmatable_device);
