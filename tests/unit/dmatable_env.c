@@ -9,10 +9,13 @@
  */
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
+#include <rte_string_fns.h>
 
 #include "dmatable_env.h"
 #include "test.h"
@@ -118,9 +121,9 @@ dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
 }
 
 int
-dmatable_env_init_device(struct dmatable_env *env, enum airlock_iommu iommu)
+dmatable_env_init_device(struct dmatable_env *env, const char *device, enum airlock_iommu iommu)
 {
-	return env_init(env, AIRLOCK_STRAY_STALL, ENV_DEVICE, iommu);
+	return env_init(env, AIRLOCK_STRAY_STALL, device, iommu);
 }
 
 void
@@ -194,6 +197,30 @@ dmatable_env_stats(struct dmatable_env *env)
 
 	airlock_dmatable_stats(env->table, &stats);
 	return stats;
+}
+
+int
+dmatable_env_take_device(const struct dmatable_env *env, char *name, size_t size)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = {.iov_base = name, .iov_len = size - 1};
+	struct msghdr mh = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
+	ssize_t len;
+
+	rte_strscpy(addr.sun_path, env->device_path, sizeof(addr.sun_path));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+		len = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
+		name[RTE_MAX(len, 0)] = '\0';
+		if (len > 0 && CMSG_FIRSTHDR(&mh) != NULL)
+			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(fd));
+	}
+	close(sock);
+	return fd;
 }
 
 bool

@@ -17,8 +17,7 @@
 #include "airlock_dmatable.h"
 #include "window_stub.h"
 
-#define ENV_PAGES  2048
-#define ENV_DEVICE "0000:00:05.0"
+#define ENV_PAGES 2048
 
 struct dmatable_env {
 	char pool_path[64];
@@ -36,8 +35,9 @@ struct dmatable_env {
 
 /** Make pool and table, and start it. TEST_SUCCESS, TEST_SKIPPED or TEST_FAILED. */
 int dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray);
-/** The same for a VM with a device, which the caller's container has (vfio_container_use()). */
-int dmatable_env_init_device(struct dmatable_env *env, enum airlock_iommu iommu);
+/** The same for a VM with a device, by its PCI address. */
+int dmatable_env_init_device(
+	struct dmatable_env *env, const char *device, enum airlock_iommu iommu);
 void dmatable_env_fini(struct dmatable_env *env);
 
 /** Wait for a condition; false after the deadline. */
@@ -64,6 +64,14 @@ uint32_t dmatable_env_map(struct dmatable_env *env, const uint32_t *frames, uint
 
 /** The counters, read now. */
 struct airlock_dmatable_stats dmatable_env_stats(struct dmatable_env *env);
+
+/**
+ * Get the device from its socket, as who drives it does.
+ *
+ * @param name  receives what it is called
+ * @return its descriptor, which is the caller's; -1: it is not to be had
+ */
+int dmatable_env_take_device(const struct dmatable_env *env, char *name, size_t size);
 
 /** The pool is whole: all frames FREE, no violation. */
 bool dmatable_env_is_whole(struct dmatable_env *env);

@@ -8,20 +8,18 @@
  */
 
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
-#include <rte_string_fns.h>
 
 #include "dmatable_env.h"
 #include "test.h"
 #include "vfio_fake.h"
 
-#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
-#define N     16
+#define BYTES  ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
+#define N      16
+#define DEVICE "0000:00:05.0"
 
 static struct dmatable_env env;
 static struct window_stub stub;
@@ -34,7 +32,7 @@ setup_for(enum airlock_iommu iommu)
 
 	stub = (struct window_stub){.sock = -1, .uffd = -1};
 	vfio_fake_init();
-	ret = dmatable_env_init_device(&env, iommu);
+	ret = dmatable_env_init_device(&env, DEVICE, iommu);
 	if (ret != TEST_SUCCESS)
 		return ret;
 	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
@@ -240,31 +238,6 @@ test_what_the_device_may_have_is_kept_for_good(void)
 	return TEST_SUCCESS;
 }
 
-/* The descriptor that comes with the device's name, or -1. */
-static int
-device_ask(char *name, size_t size)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-	struct iovec iov = {.iov_base = name, .iov_len = size - 1};
-	struct msghdr mh = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
-	ssize_t len;
-
-	rte_strscpy(addr.sun_path, env.device_path, sizeof(addr.sun_path));
-	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-		len = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-		name[RTE_MAX(len, 0)] = '\0';
-		if (len > 0 && CMSG_FIRSTHDR(&mh) != NULL)
-			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(fd));
-	}
-	close(sock);
-	return fd;
-}
-
 static int
 test_device_is_to_be_had_from_its_socket(void)
 {
@@ -273,9 +246,9 @@ test_device_is_to_be_had_from_its_socket(void)
 	int fd;
 
 	for (int i = 0; i < 2; i++) {
-		fd = device_ask(name, sizeof(name));
+		fd = dmatable_env_take_device(&env, name, sizeof(name));
 		TEST_ASSERT(fd >= 0, "a descriptor, time %d", i);
-		TEST_ASSERT(strcmp(name, ENV_DEVICE) == 0, "'%s'", name);
+		TEST_ASSERT(strcmp(name, DEVICE) == 0, "'%s'", name);
 		TEST_ASSERT_EQUAL(write(fd, &one, sizeof(one)), 8, "write");
 		close(fd);
 	}
@@ -296,7 +269,7 @@ test_vm_goes_on_without_a_device_that_is_taken_out(void)
 	TEST_ASSERT_EQUAL(write(vfio_fake.request_fd, &one, sizeof(one)), 8, "request");
 	TEST_ASSERT(dmatable_wait(!dmatable_env_stats(&env).device), "let go");
 	TEST_ASSERT_EQUAL(vfio_fake.fd, -1, "closed");
-	TEST_ASSERT(device_ask(name, sizeof(name)) < 0, "and not to be had");
+	TEST_ASSERT(dmatable_env_take_device(&env, name, sizeof(name)) < 0, "and not to be had");
 	/* As the kernel does when the last descriptor is closed. */
 	vfio_fake.gone = true;
 	vfio_fake.nb_mappings = 0;
