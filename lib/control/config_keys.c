@@ -485,7 +485,7 @@ const struct config_key config_keys[] = {
 			VM_FIELD(device),
 			.type = CONFIG_PCI,
 			.arg = "ADDRESS",
-			.initial_note = "none",
+			.initial_note = "no device",
 			.help = "PCI device that works for it, on vfio-pci",
 		},
 	[CONFIG_KEY_VM_IOMMU] =
