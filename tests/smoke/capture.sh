@@ -77,7 +77,7 @@ ip link set up0 up
 start guest dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix guest \
     --vdev "net_virtio_user0,path=$RUN_DIR/web.sock,mac=52:54:00:00:00:01" \
     -- --forward-mode=macswap --total-num-mbufs=4096 --no-lsc-interrupt \
-    --stats-period 3600
+    --stats-period 60
 guest_pid=$STARTED_PID
 wait_for 20 grep -q 'vnic: web: up' "$AIRLOCKD_LOG" || fail "web is not up"
 

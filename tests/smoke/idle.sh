@@ -47,7 +47,7 @@ start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_tap0,iface=tap0 -- 
 allow_net_tap_log
 start guests dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 256 --file-prefix guests \
     "${ports[@]}" -- --forward-mode=icmpecho --total-num-mbufs=16384 --no-lsc-interrupt \
-    --stats-period 3600
+    --stats-period 60
 wait_for 30 are_up || fail "not all VMs are there"
 allow_lost_guest_log
 ip addr add 10.0.0.1/24 dev tap0

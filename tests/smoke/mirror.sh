@@ -42,7 +42,7 @@ start_airlockd --lcores '0@0,1@1' -m 256 --no-pci -- \
 allow_lost_guest_log
 start monitor dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix monitor \
     --vdev "net_virtio_user0,path=$RUN_DIR/monitor.sock,mac=52:54:00:00:00:03" \
-    -- --forward-mode=rxonly --total-num-mbufs=8192 --no-lsc-interrupt --stats-period 3600
+    -- --forward-mode=rxonly --total-num-mbufs=8192 --no-lsc-interrupt --stats-period 60
 start_pair web db
 traffic_flows "from the start" web db monitor
 [ "$(telemetry /airlock/vm,web mirror)" = monitor ] || fail "web's mirror: $(telemetry /airlock/vm,web mirror)"

@@ -21,7 +21,7 @@ guest() {
     start "$1$4" dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-prefix "$1$4" \
         --vdev "net_virtio_user0,path=$RUN_DIR/$1.sock,queues=$3,queue_size=1024,mac=${mac[$1]}" \
         -- --forward-mode="$2" --rxq="$3" --txq="$3" --rxd=1024 --txd=1024 --txpkts="$4" \
-        --eth-peer="0,${mac[takes]}" --total-num-mbufs=8192 --no-lsc-interrupt --stats-period 3600
+        --eth-peer="0,${mac[takes]}" --total-num-mbufs=8192 --no-lsc-interrupt --stats-period 60
     guests+=("$STARTED_PID")
 }
 
