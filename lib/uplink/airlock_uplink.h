@@ -66,7 +66,7 @@ struct airlock_uplink {
 	char name[RTE_ETH_NAME_MAX_LEN];
 	struct airlock_point point; /**< "uplink PORT" */
 	_Atomic enum airlock_uplink_state state; /**< see the file's thread rule */
-	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set while no plan has the port */
+	uint32_t interrupt_mask; /**< bit q: RX queue q can be armed; set while no plan has it */
 	/* The rest is the library's, and the main thread's but for what lcores read. */
 	struct airlock_pool *pool;
 	bool dma_mapped;
@@ -140,7 +140,7 @@ void airlock_uplink_hw_stats(struct airlock_uplink *uplink, struct airlock_uplin
 
 /**
  * The descriptor that gets readable when an RX queue has packets, if the queue can be armed.
- * Control, between the start of the port and that of the lcores.
+ * Control, between the start of the port and the plans that have it.
  *
  * @return the port's own, to be watched edge-triggered; -1: the queue has no interrupts
  */

@@ -17,12 +17,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -153,28 +149,12 @@ port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret
 }
 
 static int
-kernel_set_mtu(unsigned int if_index, uint16_t mtu)
-{
-	struct ifreq ifr = {.ifr_mtu = mtu};
-	int fd, ret;
-
-	if (if_indextoname(if_index, ifr.ifr_name) == NULL)
-		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	ret = ioctl(fd, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int
 port_set_mtu(const struct airlock_uplink *uplink, const struct rte_eth_dev_info *info)
 {
 	int ret;
 
 	if (uplink->mtu > uplink_claimed_mtu(info))
-		return kernel_set_mtu(info->if_index, uplink->mtu);
+		return uplink_set_kernel_mtu(info->if_index, uplink->mtu);
 	ret = rte_eth_dev_set_mtu(uplink->port_id, uplink->mtu);
 	/* A port without the notion takes what its buffers hold. */
 	return ret == -ENOTSUP ? 0 : ret;
@@ -246,8 +226,8 @@ uplink_open(struct airlock_uplink *uplink)
 	uplink->socket_id = rte_eth_dev_socket_id(uplink->port_id);
 	uplink->writes_exactly = writes_exactly(&info);
 	uplink->interrupts = conf->interrupts;
-	uplink->always_armed = uplink_is_always_armed(&info);
 	uplink->interrupt_mask = 0;
+	uplink->always_armed = uplink_is_always_armed(&info);
 	rte_eth_dev_get_name_by_port(uplink->port_id, uplink->name);
 	if (uplink_wants_equal_queues(&info))
 		uplink->nb_txq = uplink->nb_rxq;

@@ -47,6 +47,9 @@ uint64_t uplink_tx_offloads(const struct rte_eth_dev_info *info);
 /* Whether its RX queues interrupt without being asked to. */
 bool uplink_is_always_armed(const struct rte_eth_dev_info *info);
 
+/* For a larger MTU than the port claims to have. Returns 0 or -errno. */
+int uplink_set_kernel_mtu(unsigned int if_index, uint16_t mtu);
+
 /* Whether it must have as many TX queues as RX queues. */
 bool uplink_wants_equal_queues(const struct rte_eth_dev_info *info);
 

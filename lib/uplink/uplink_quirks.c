@@ -9,8 +9,13 @@
  * Thread rule: control threads; nothing is kept.
  */
 
+#include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_devargs.h>
@@ -119,4 +124,20 @@ bool
 uplink_is_always_armed(const struct rte_eth_dev_info *info)
 {
 	return is_driver(info, "net_tap");
+}
+
+int
+uplink_set_kernel_mtu(unsigned int if_index, uint16_t mtu)
+{
+	struct ifreq ifr = {.ifr_mtu = mtu};
+	int fd, ret;
+
+	if (if_indextoname(if_index, ifr.ifr_name) == NULL)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
 }
