@@ -8,8 +8,11 @@
  * Thread rule: one thread.
  */
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "params.h"
@@ -77,6 +80,30 @@ params_name(char **args, json_t **params)
 	*params = json_pack("{s:s}", "name", args[0]);
 	if (*params == NULL)
 		ctl_complain("name '%s' is not text", args[0]);
+	return *params != NULL;
+}
+
+bool
+params_file(char **args, json_t **params)
+{
+	char *directory, *path = NULL;
+
+	*params = NULL;
+	if (args[0] == NULL)
+		return true;
+	/* The daemon runs in another directory. */
+	directory = args[0][0] == '/' ? strdup("") : getcwd(NULL, 0);
+	if (directory == NULL ||
+		asprintf(&path, "%s%s%s", directory, *directory == '\0' ? "" : "/", args[0]) < 0) {
+		ctl_complain("config save: %s", strerror(errno));
+		free(directory);
+		return false;
+	}
+	*params = json_pack("{s:s}", "file", path);
+	free(directory);
+	free(path);
+	if (*params == NULL)
+		ctl_complain("config save: '%s' is not text", args[0]);
 	return *params != NULL;
 }
 

@@ -23,6 +23,7 @@ bool params_vm_keys(char **args, json_t **params); /* KEY=VALUE,... */
 bool params_vm_change(char **args, json_t **params); /* NAME KEY=VALUE,... */
 bool params_name(char **args, json_t **params); /* NAME */
 bool params_capture_start(char **args, json_t **params); /* NAME FILE [KEY=VALUE]... */
+bool params_file(char **args, json_t **params); /* FILE, or nothing */
 bool params_log(char **args, json_t **params); /* TYPE LEVEL */
 bool params_json(const char *text, json_t **params); /* JSON; NULL: none */
 

@@ -26,6 +26,8 @@ void show_holders(FILE *out, json_t *stats); /* stats.get: pages by VM */
 void show_capture(FILE *out, json_t *capture); /* capture.start, capture.stop */
 void show_captures(FILE *out, json_t *captures); /* capture.list */
 void show_verdict(FILE *out, json_t *verdict); /* pages.verify */
+void show_config(FILE *out, json_t *config); /* config.get */
+void show_saved(FILE *out, json_t *result); /* config.save */
 void show_value(FILE *out, json_t *value); /* any */
 
 /** Drops by reason, the most frequent first; nothing if there are none. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <rte_errno.h>
+#include <rte_string_fns.h>
 
 #include "airlockd.h"
 
@@ -173,13 +174,14 @@ share_lcores(const struct airlock_config *config, struct airlock_pipeline *pipel
 			.lcore_idx = lcore_idx(lcores, from->lcore_id),
 			.stage = from->stage,
 			.all = from->all,
-			.object_id =
-				from->stage == AIRLOCK_STAGE_RX ? from->uplink_id : from->vm_idx,
+			.uplink_id = from->uplink_id,
 			.all_queues = from->all_queues,
 			.queue_id = from->queue_id,
 		};
-		int ret = airlock_pipeline_share(pipeline, &share);
+		int ret;
 
+		rte_strscpy(share.vm, from->vm, sizeof(share.vm));
+		ret = airlock_pipeline_share(pipeline, &share);
 		if (ret < 0) {
 			snprintf(error, AIRLOCK_ERROR_MAX, "%s: lcore %u cannot run %s: %s",
 				from->origin.text, from->lcore_id, airlock_stage_name(from->stage),

@@ -86,7 +86,7 @@ struct airlock_config_stage {
 	/** An even share of the stage's queues that no lcore is given; the rest is unused. */
 	bool all;
 	uint16_t uplink_id; /**< RX: index into uplinks[] */
-	uint16_t vm_idx; /**< HANDOFF, TX: index into vms[] */
+	char vm[AIRLOCK_NAME_MAX]; /**< HANDOFF, TX: name, also when it was deleted */
 	bool all_queues; /**< every queue of the object; then queue_id is unused */
 	uint16_t queue_id;
 	struct airlock_origin origin;
@@ -94,6 +94,8 @@ struct airlock_config_stage {
 
 struct airlock_config {
 	char file[PATH_MAX]; /**< -c; empty: none */
+	char *text; /**< what was in it, owned; NULL: there is none */
+	size_t text_len;
 	char run_dir[PATH_MAX]; /**< default /run/airlock */
 	struct airlock_origin run_dir_origin;
 	char pool_file[PATH_MAX]; /**< default <run-dir>/pool */
@@ -165,6 +167,21 @@ int airlock_config_add_vm(struct airlock_config *config, const struct airlock_co
  */
 int airlock_config_set_vm(struct airlock_config *config, struct airlock_pipeline *pipeline,
 	const struct airlock_config_pair *pairs, unsigned int nb_pairs, const char *origin,
+	char error[static AIRLOCK_ERROR_MAX]);
+
+/**
+ * Write the configuration into a file, as it is now; what was read from -c is changed as little as
+ * can be, comments and order included.
+ *
+ * The file is replaced when it is whole and was read back: on error, and after a crash, it is as it
+ * was.
+ *
+ * @param path    NULL: that of -c
+ * @param origin  what an error begins with: "config.save"
+ * @param error   receives one line
+ * @return 0, or -EINVAL
+ */
+int airlock_config_save(struct airlock_config *config, const char *path, const char *origin,
 	char error[static AIRLOCK_ERROR_MAX]);
 
 /** Take a VM out of a configuration. A name that is not there is ignored. */

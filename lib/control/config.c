@@ -268,6 +268,9 @@ airlock_config_parse(
 void
 airlock_config_fini(struct airlock_config *config)
 {
+	free(config->text);
+	config->text = NULL;
+	config->text_len = 0;
 	free(config->vms);
 	config->vms = NULL;
 	config->nb_vms = 0;

@@ -176,18 +176,23 @@ check_control(struct config_draft *draft, uint16_t vm_idx)
 }
 
 /* A port that holds fewer frames leaves more of its partition for VMs with a window. */
+uint16_t
+config_default_desc(const struct airlock_config *config)
+{
+	for (uint16_t i = 0; i < config->nb_vms; i++)
+		if (config->vms[i].deliver != AIRLOCK_DELIVER_COPY)
+			return DESC_DEFAULT_WINDOW;
+	return DESC_DEFAULT;
+}
+
 static void
 complete_uplinks(struct config_draft *draft)
 {
 	struct airlock_config *config = draft->config;
-	uint16_t nb_desc = DESC_DEFAULT;
 
-	for (uint16_t i = 0; i < config->nb_vms; i++)
-		if (config->vms[i].deliver != AIRLOCK_DELIVER_COPY)
-			nb_desc = DESC_DEFAULT_WINDOW;
 	for (uint16_t i = 0; i < config->nb_uplinks; i++)
 		if (!is_set(draft->uplinks[i].key[CONFIG_KEY_UPLINK_DESC]))
-			config->uplinks[i].nb_desc = nb_desc;
+			config->uplinks[i].nb_desc = config_default_desc(config);
 }
 
 /* Where the key of a VM was given; of one that an earlier draft completed, where the VM was. */

@@ -184,7 +184,7 @@ config_file_read(struct config_draft *draft)
 	ret = config_scan_file(&scan);
 	if (ret < 0)
 		goto out;
-	file = load_text(scan.text, scan.len);
+	file = load_text(draft->config->text, draft->config->text_len);
 	if (file == NULL) {
 		ret = config_fail_file(draft, "refused by rte_cfgfile", "a plain INI file");
 		goto out;

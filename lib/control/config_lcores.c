@@ -19,15 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_string_fns.h>
+
 #include "config_priv.h"
 
-/* What may stand between two stages. */
-#define SEPARATORS " \t,"
-
-static uint16_t
-object_of(const struct airlock_config_stage *stage)
+static bool
+same_object(const struct airlock_config_stage *a, const struct airlock_config_stage *b)
 {
-	return stage->stage == AIRLOCK_STAGE_RX ? stage->uplink_id : stage->vm_idx;
+	return a->stage == AIRLOCK_STAGE_RX ? a->uplink_id == b->uplink_id
+					    : strcmp(a->vm, b->vm) == 0;
 }
 
 /* Do both give the same work? A share of everything is the same work only on the same lcore. */
@@ -38,7 +38,7 @@ same_work(const struct airlock_config_stage *a, const struct airlock_config_stag
 		return false;
 	if (a->all)
 		return a->lcore_id == b->lcore_id;
-	if (object_of(a) != object_of(b))
+	if (!same_object(a, b))
 		return false;
 	return a->all_queues || b->all_queues || a->queue_id == b->queue_id;
 }
@@ -123,7 +123,7 @@ read_object(struct config_draft *draft, struct config_where where,
 	if (stage->stage == AIRLOCK_STAGE_RX)
 		stage->uplink_id = idx;
 	else
-		stage->vm_idx = idx;
+		snprintf(stage->vm, sizeof(stage->vm), "%s", draft->config->vms[idx].name);
 	return 0;
 }
 
@@ -167,7 +167,7 @@ read_line(struct config_draft *draft, struct config_lcore_line *line)
 	unsigned int n = 0;
 	char *text;
 
-	while ((text = strsep(&rest, SEPARATORS)) != NULL) {
+	while ((text = strsep(&rest, CONFIG_STAGE_SEPARATORS)) != NULL) {
 		if (*text == '\0')
 			continue;
 		n++;
@@ -193,9 +193,11 @@ static int
 check_owned(struct config_draft *draft, enum airlock_stage stage, uint16_t idx)
 {
 	const struct airlock_config *config = draft->config;
-	struct airlock_config_stage work = {.stage = stage, .uplink_id = idx, .vm_idx = idx};
+	struct airlock_config_stage work = {.stage = stage, .uplink_id = idx};
 	char object[AIRLOCK_NAME_MAX];
 
+	if (stage != AIRLOCK_STAGE_RX)
+		snprintf(work.vm, sizeof(work.vm), "%s", config->vms[idx].name);
 	for (uint16_t q = 0; q < nb_queues_of(config, stage, idx); q++) {
 		work.queue_id = q;
 		if (is_owned(config, &work))
@@ -229,4 +231,66 @@ config_lcores_apply(struct config_draft *draft)
 			check_owned(draft, AIRLOCK_STAGE_TX, i) < 0)
 			return -EINVAL;
 	return 0;
+}
+
+bool
+config_lcores_has(const struct airlock_config *config, const char *stage)
+{
+	char copy[CFG_VALUE_LEN], *object = copy, *queue;
+	enum airlock_stage id = AIRLOCK_STAGE_RX;
+	const char *name;
+	uint32_t queue_id;
+	int idx;
+
+	strlcpy(copy, stage, sizeof(copy));
+	name = strsep(&object, ":");
+	if (object == NULL)
+		return true;
+	while (id < AIRLOCK_STAGE_MAX && strcmp(name, airlock_stage_name(id)) != 0)
+		id++;
+	if (id == AIRLOCK_STAGE_MAX)
+		return false;
+	if (find_object(config, id, object) >= 0)
+		return true;
+	queue = strrchr(object, '.');
+	if (queue == NULL)
+		return false;
+	*queue++ = '\0';
+	idx = find_object(config, id, object);
+	return idx >= 0 &&
+		config_number(queue, 0, nb_queues_of(config, id, idx) - 1, &queue_id) == 0;
+}
+
+static void
+print_stage(
+	FILE *out, const struct airlock_config *config, const struct airlock_config_stage *stage)
+{
+	fputs(airlock_stage_name(stage->stage), out);
+	if (stage->all)
+		return;
+	if (stage->stage == AIRLOCK_STAGE_RX)
+		fprintf(out, ":%u", config->uplinks[stage->uplink_id].port_id);
+	else
+		fprintf(out, ":%s", stage->vm);
+	if (!stage->all_queues)
+		fprintf(out, ".%u", stage->queue_id);
+}
+
+char *
+config_lcores_text(const struct airlock_config *config, unsigned int lcore_id)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (uint16_t i = 0; out != NULL && i < config->nb_stages; i++) {
+		if (config->stages[i].lcore_id != lcore_id)
+			continue;
+		if (ftell(out) > 0)
+			fputc(' ', out);
+		print_stage(out, config, &config->stages[i]);
+	}
+	if (out != NULL)
+		fclose(out);
+	return text;
 }

@@ -26,6 +26,12 @@
 /** Room for the names of all keys of a scope. */
 #define CONFIG_NAMES_MAX 256
 
+/** Bytes of a line of the file: rte_cfgfile's buffer without newline and terminating zero. */
+#define CONFIG_LINE_MAX (CFG_NAME_LEN + CFG_VALUE_LEN + 4 - 2)
+
+/** What may stand between two stages of a line of [lcores]. */
+#define CONFIG_STAGE_SEPARATORS " \t,"
+
 /** Where a key may stand. */
 enum config_scope {
 	CONFIG_SCOPE_AIRLOCK, /**< a flag of its own, and in [airlock] */
@@ -296,18 +302,24 @@ int config_options_apply(struct config_draft *draft);
 
 /* config_scan.c */
 
-/** The text of the file, and the lines on which sections and keys stand, in file order. */
+/** The lines of the file on which sections and keys stand, in file order. */
 struct config_scan {
 	struct config_draft *draft;
-	char *text;
-	size_t len;
 	unsigned int *lines;
 	unsigned int nb_lines;
 	unsigned int nb_sections;
 	unsigned int at; /**< line being scanned; then, for config_file.c, the next of lines[] */
 };
 
-/** Read and scan config->file; in any case the caller calls config_scan_fini(). */
+/**
+ * Read a file of at most 1 MiB.
+ *
+ * @param text  to be freed
+ * @return 0; -EFBIG, -ENOMEM, or what the system said
+ */
+int config_read_text(const char *path, char **text, size_t *len);
+
+/** Read config->file into config->text and scan it; in any case config_scan_fini() follows. */
 int config_scan_file(struct config_scan *scan);
 
 void config_scan_fini(struct config_scan *scan);
@@ -317,6 +329,28 @@ int config_fail_file(struct config_draft *draft, const char *found, const char *
 
 /** Cut blanks off both ends, in place. */
 char *config_trim(char *text);
+
+/* config_text.c */
+
+/** What *object* has for *key*, as a user would write it; empty for a list or a switch. */
+const char *config_value_text(
+	const struct config_key *key, const void *object, char *text, size_t size);
+
+/** The one text of all that mean the same: "1000" for "1K". @return 0; -EINVAL: no value */
+int config_text_canonical(const struct config_key *key, const char *given, char *text, size_t size);
+
+/** What an object of the configuration has for a key, as the file would have it. */
+const char *config_text(const struct airlock_config *config, enum config_key_id id,
+	const void *object, char *text, size_t size);
+
+/** Whether a file without the key gives the object the same value. */
+bool config_is_default(
+	const struct airlock_config *config, enum config_key_id id, const void *object);
+
+/* config_merge.c */
+
+/** What is to be in the file. @return *len* bytes, to be freed; NULL: out of memory */
+char *config_merge(const struct airlock_config *config, size_t *len);
 
 /* config_file.c */
 
@@ -328,6 +362,12 @@ int config_file_read(struct config_draft *draft);
 /** Turn the lines of [lcores] into config->stages, once uplinks and VMs are complete. */
 int config_lcores_apply(struct config_draft *draft);
 
+/** Whether the object and the queue that a stage such as "tx:web.1" names are there. */
+bool config_lcores_has(const struct airlock_config *config, const char *stage);
+
+/** What an lcore runs, as its line has it: "rx tx:web.1"; empty: nothing. To be freed. */
+char *config_lcores_text(const struct airlock_config *config, unsigned int lcore_id);
+
 /* config_check.c */
 
 /** Fill in the defaults that depend on other values, and check what no single value shows. */
@@ -338,5 +378,8 @@ int config_check_vm(struct config_draft *draft, uint16_t vm_idx);
 
 /** The same for one VM that was complete, and of which keys are set anew, beside all others. */
 int config_check_change(struct config_draft *draft, uint16_t vm_idx);
+
+/** Descriptors of a port's queue, where nobody says. */
+uint16_t config_default_desc(const struct airlock_config *config);
 
 #endif /* CONFIG_PRIV_H */

@@ -27,7 +27,7 @@
 #define FILE_MAX_BYTES (1 << 20)
 
 /* rte_cfgfile's line buffer without the newline and the terminating zero. */
-#define LINE_MAX_BYTES (CFG_NAME_LEN + CFG_VALUE_LEN + 4 - 2)
+#define LINE_MAX_BYTES CONFIG_LINE_MAX
 
 /* Each VM and uplink, [airlock] and [lcores]. */
 #define SECTIONS_MAX (AIRLOCK_MAX_VMS + AIRLOCK_MAX_UPLINKS + 2)
@@ -47,37 +47,53 @@ config_fail_file(struct config_draft *draft, const char *found, const char *expe
 }
 
 static int
-read_all(struct config_draft *draft, int fd, struct config_scan *scan)
+read_all(int fd, char *text, size_t *len)
 {
 	ssize_t n;
 
-	scan->text = malloc(FILE_MAX_BYTES + 1);
-	if (scan->text == NULL)
-		return config_fail_file(draft, "out of memory", "room for the file");
+	*len = 0;
 	do {
-		n = read(fd, scan->text + scan->len, FILE_MAX_BYTES + 1 - scan->len);
+		n = read(fd, text + *len, FILE_MAX_BYTES + 1 - *len);
 		if (n > 0)
-			scan->len += n;
+			*len += n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0)
-		return config_fail_file(draft, strerror(errno), "a readable file");
-	if (scan->len > FILE_MAX_BYTES)
-		return config_fail_file(
-			draft, "more than 1 MiB", "a configuration file of at most 1 MiB");
-	return 0;
+		return -errno;
+	return *len > FILE_MAX_BYTES ? -EFBIG : 0;
+}
+
+int
+config_read_text(const char *path, char **text, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), ret;
+
+	if (fd < 0)
+		return -errno;
+	*text = malloc(FILE_MAX_BYTES + 1);
+	ret = *text == NULL ? -ENOMEM : read_all(fd, *text, len);
+	close(fd);
+	if (ret < 0)
+		free(*text);
+	return ret;
 }
 
 static int
-read_text(struct config_draft *draft, struct config_scan *scan)
+read_text(struct config_draft *draft)
 {
-	int fd = open(draft->config->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	int ret;
+	struct airlock_config *config = draft->config;
+	char *text;
+	int ret = config_read_text(config->file, &text, &config->text_len);
 
-	if (fd < 0)
-		return config_fail_file(draft, strerror(errno), "a readable file");
-	ret = read_all(draft, fd, scan);
-	close(fd);
-	return ret;
+	if (ret == -EFBIG)
+		return config_fail_file(
+			draft, "more than 1 MiB", "a configuration file of at most 1 MiB");
+	if (ret < 0)
+		return config_fail_file(draft, strerror(-ret), "a readable file");
+	/* No more than it needs: it is kept. */
+	config->text = realloc(text, config->text_len + 1);
+	if (config->text == NULL)
+		config->text = text;
+	return 0;
 }
 
 char *
@@ -190,11 +206,12 @@ scan_line(struct config_scan *scan, const char *text, size_t len)
 static int
 scan_text(struct config_scan *scan)
 {
-	const char *next = scan->text;
-	const char *end = scan->text + scan->len;
+	const struct airlock_config *config = scan->draft->config;
+	const char *next = config->text;
+	const char *end = next + config->text_len;
 
 	/* The shortest line that counts is "[]", the next shortest "a=b", both with a newline. */
-	scan->lines = calloc(scan->len / 3 + 1, sizeof(*scan->lines));
+	scan->lines = calloc(config->text_len / 3 + 1, sizeof(*scan->lines));
 	if (scan->lines == NULL)
 		return config_fail_file(scan->draft, "out of memory", "room for the file");
 	while (next < end) {
@@ -216,7 +233,7 @@ config_scan_file(struct config_scan *scan)
 {
 	int ret;
 
-	ret = read_text(scan->draft, scan);
+	ret = read_text(scan->draft);
 	return ret < 0 ? ret : scan_text(scan);
 }
 
@@ -224,5 +241,4 @@ void
 config_scan_fini(struct config_scan *scan)
 {
 	free(scan->lines);
-	free(scan->text);
 }

@@ -62,7 +62,7 @@ rpc_lcore_list(struct rpc_call *call)
 
 	call->result = json_array();
 	for (uint16_t i = 0; i < airlock_pipeline_nb_lcores(call->env->pipeline); i++) {
-		airlock_pipeline_lcore_stats(call->env->pipeline, i, &stats);
+		rpc_lcore_stats(call->env, i, &stats);
 		json_array_append_new(call->result, make_lcore(&stats));
 	}
 	return 0;

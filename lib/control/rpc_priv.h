@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 
+#include <airlock_pipeline.h>
 #include <airlock_stats.h>
 
 #include "airlock_rpc.h"
@@ -30,6 +31,7 @@
 /** Parameters are right, but it could not be done. */
 #define RPC_FAILED (-32000)
 
+struct rpc_baseline;
 struct rpc_method;
 
 /** What methods work on. */
@@ -38,6 +40,7 @@ struct rpc_env {
 	unsigned int nb_methods;
 	struct airlock_config *config;
 	struct airlock_pipeline *pipeline;
+	struct rpc_baseline *baseline;
 	bool windows;
 };
 
@@ -177,6 +180,28 @@ int rpc_log_set(struct rpc_call *call);
 int rpc_capture_start(struct rpc_call *call);
 int rpc_capture_stop(struct rpc_call *call);
 int rpc_capture_list(struct rpc_call *call);
+int rpc_stats_reset(struct rpc_call *call);
+int rpc_config_get(struct rpc_call *call);
+int rpc_config_save(struct rpc_call *call);
+
+/* rpc_stats.c */
+
+/** What counters had at the last reset: 0. @return NULL: out of memory */
+struct rpc_baseline *rpc_baseline_create(void);
+
+/** NULL is ignored. */
+void rpc_baseline_destroy(struct rpc_baseline *baseline);
+
+/** The VM of this identifier is deleted: the next begins at 0. */
+void rpc_baseline_forget(struct rpc_baseline *baseline, unsigned int vm_id);
+
+/** As the pipeline's functions, since the last reset. */
+int rpc_vm_stats(
+	const struct rpc_env *env, unsigned int vm_id, struct airlock_pipeline_vm_stats *stats);
+void rpc_uplink_stats(
+	const struct rpc_env *env, uint16_t uplink_id, struct airlock_pipeline_uplink_stats *stats);
+void rpc_lcore_stats(
+	const struct rpc_env *env, uint16_t lcore_idx, struct airlock_pipeline_lcore_stats *stats);
 
 /* rpc_show.c */
 

@@ -125,8 +125,13 @@ airlock_rpc_create(const struct airlock_rpc_conf *conf)
 		.nb_methods = rpc_nb_methods,
 		.config = conf->config,
 		.pipeline = conf->pipeline,
+		.baseline = rpc_baseline_create(),
 		.windows = conf->windows,
 	};
+	if (rpc->env.baseline == NULL) {
+		ret = -ENOMEM;
+		goto free_rpc;
+	}
 	ret = snprintf(rpc->path, sizeof(rpc->path), "%s", conf->path);
 	if (ret >= (int)sizeof(rpc->path)) {
 		ret = -ENAMETOOLONG;
@@ -143,6 +148,7 @@ airlock_rpc_create(const struct airlock_rpc_conf *conf)
 
 	close(rpc->epoll_fd);
 free_rpc:
+	rpc_baseline_destroy(rpc->env.baseline);
 	free(rpc);
 	rte_errno = -ret;
 	return NULL;
@@ -167,6 +173,7 @@ airlock_rpc_destroy(struct airlock_rpc *rpc)
 		if (rpc->slots[i].client != NULL)
 			drop(&rpc->slots[i]);
 	close(rpc->epoll_fd);
+	rpc_baseline_destroy(rpc->env.baseline);
 	free(rpc);
 }
 

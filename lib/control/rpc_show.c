@@ -143,7 +143,7 @@ rpc_vm_show(struct rpc_call *call)
 	int id = airlock_pipeline_find_vm(call->env->pipeline, name);
 	struct airlock_pipeline_vm_stats stats;
 
-	if (id < 0 || airlock_pipeline_vm_stats(call->env->pipeline, id, &stats) < 0)
+	if (id < 0 || rpc_vm_stats(call->env, id, &stats) < 0)
 		return rpc_fail(call, RPC_INVALID_PARAMS,
 			"vm.show: name '%.60s', expected that of a VM; vm.list has them", name);
 	call->result = make_vm(&stats);
@@ -179,7 +179,7 @@ rpc_uplink_list(struct rpc_call *call)
 
 	call->result = json_array();
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(call->env->pipeline); i++) {
-		airlock_pipeline_uplink_stats(call->env->pipeline, i, &stats);
+		rpc_uplink_stats(call->env, i, &stats);
 		json_array_append_new(call->result, make_uplink(&stats));
 	}
 	return 0;
@@ -192,7 +192,7 @@ rpc_uplink_show(struct rpc_call *call)
 	struct airlock_pipeline_uplink_stats stats;
 
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(call->env->pipeline); i++) {
-		airlock_pipeline_uplink_stats(call->env->pipeline, i, &stats);
+		rpc_uplink_stats(call->env, i, &stats);
 		if (stats.port_id != port)
 			continue;
 		call->result = make_uplink(&stats);
@@ -232,10 +232,10 @@ rpc_stats_get(struct rpc_call *call)
 
 	for (int id = airlock_pipeline_next_vm(pl, 0); id >= 0;
 		id = airlock_pipeline_next_vm(pl, id + 1))
-		if (airlock_pipeline_vm_stats(pl, id, &vm) == 0)
+		if (rpc_vm_stats(call->env, id, &vm) == 0)
 			json_object_set_new(vms, vm.name, make_vm(&vm));
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(pl); i++) {
-		airlock_pipeline_uplink_stats(pl, i, &uplink);
+		rpc_uplink_stats(call->env, i, &uplink);
 		snprintf(port, sizeof(port), "%u", uplink.port_id);
 		json_object_set_new(uplinks, port, make_uplink(&uplink));
 	}

@@ -149,6 +149,7 @@ rpc_vm_del(struct rpc_call *call)
 	if (id < 0 || airlock_pipeline_del_vm(call->env->pipeline, id) < 0)
 		return rpc_fail(call, RPC_INVALID_PARAMS,
 			"vm.del: name '%.60s', expected that of a VM; vm.list has them", name);
+	rpc_baseline_forget(call->env->baseline, id);
 	airlock_config_del_vm(call->env->config, name);
 	call->result = json_true();
 	return 0;

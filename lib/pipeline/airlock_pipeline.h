@@ -139,7 +139,8 @@ struct airlock_pipeline_share {
 	uint16_t lcore_idx; /**< into the conf's lcore_ids */
 	enum airlock_stage stage;
 	bool all; /**< every object */
-	uint16_t object_id; /**< uplink (rx) or VM (handoff, tx) */
+	uint16_t uplink_id; /**< rx */
+	char vm[AIRLOCK_VNIC_NAME_MAX]; /**< handoff, tx: name, whether it is there or not */
 	bool all_queues;
 	uint16_t queue_id;
 };

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -206,6 +207,15 @@ free_port:
 	return ret;
 }
 
+static bool
+same_object(const struct airlock_pipeline_share *a, const struct airlock_pipeline_share *b)
+{
+	if (a->stage != b->stage)
+		return false;
+	return a->stage == AIRLOCK_STAGE_RX ? a->uplink_id == b->uplink_id
+					    : strcmp(a->vm, b->vm) == 0;
+}
+
 int
 airlock_pipeline_share(struct airlock_pipeline *pl, const struct airlock_pipeline_share *share)
 {
@@ -216,8 +226,7 @@ airlock_pipeline_share(struct airlock_pipeline *pl, const struct airlock_pipelin
 	for (uint16_t i = 0; i < pl->nb_shares; i++) {
 		const struct airlock_pipeline_share *other = &pl->shares[i];
 
-		if (!share->all && !other->all && share->stage == other->stage &&
-			share->object_id == other->object_id &&
+		if (!share->all && !other->all && same_object(share, other) &&
 			(share->all_queues || other->all_queues ||
 				share->queue_id == other->queue_id))
 			return -EEXIST;

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -25,12 +26,24 @@
 #include "pipeline_log.h"
 #include "pipeline_priv.h"
 
+/* A queue to be placed. */
+struct work {
+	enum airlock_stage stage;
+	uint16_t uplink_id; /* rx */
+	const char *vm; /* handoff, tx */
+	uint16_t queue_id;
+	uint32_t turn; /* among those that no share names */
+};
+
 static bool
-share_names(const struct airlock_pipeline_share *share, enum airlock_stage stage,
-	uint16_t object_id, uint16_t queue_id)
+share_names(const struct airlock_pipeline_share *share, const struct work *work)
 {
-	return !share->all && share->stage == stage && share->object_id == object_id &&
-		(share->all_queues || share->queue_id == queue_id);
+	if (share->all || share->stage != work->stage)
+		return false;
+	if (work->stage == AIRLOCK_STAGE_RX ? share->uplink_id != work->uplink_id
+					    : strcmp(share->vm, work->vm) != 0)
+		return false;
+	return share->all_queues || share->queue_id == work->queue_id;
 }
 
 /* The nth, counted round and round, of the lcores that run a stage for all. */
@@ -49,14 +62,13 @@ lcore_round(const struct airlock_pipeline *pl, enum airlock_stage stage, uint32_
 }
 
 static uint16_t
-lcore_of(const struct airlock_pipeline *pl, enum airlock_stage stage, uint16_t object_id,
-	uint16_t queue_id, uint32_t turn)
+lcore_of(const struct airlock_pipeline *pl, const struct work *work)
 {
 	for (uint16_t i = 0; i < pl->nb_shares; i++) {
-		if (share_names(&pl->shares[i], stage, object_id, queue_id))
+		if (share_names(&pl->shares[i], work))
 			return pl->shares[i].lcore_idx;
 	}
-	return lcore_round(pl, stage, turn + queue_id);
+	return lcore_round(pl, work->stage, work->turn + work->queue_id);
 }
 
 static void
@@ -73,10 +85,14 @@ warn_if_far(const struct airlock_pipeline *pl, const char *what, int socket_id, 
 int
 plan_place_vm(struct airlock_pipeline *pl, struct vm *vm)
 {
+	struct work handoff = {.stage = AIRLOCK_STAGE_HANDOFF, .vm = vm->vnic->name};
+	struct work tx = {.stage = AIRLOCK_STAGE_TX, .vm = vm->vnic->name, .turn = vm->id};
+
+	handoff.turn = vm->table != NULL ? vm_net_get(vm)->uplink_id : vm->id;
 	for (uint16_t q = 0; q < vm->vnic->nb_queues; q++) {
-		vm->handoff_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_HANDOFF, vm->id, q,
-			vm->table != NULL ? vm_net_get(vm)->uplink_id : vm->id);
-		vm->tx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_TX, vm->id, q, vm->id);
+		handoff.queue_id = tx.queue_id = q;
+		vm->handoff_lcore[q] = lcore_of(pl, &handoff);
+		vm->tx_lcore[q] = lcore_of(pl, &tx);
 		if (vm->handoff_lcore[q] == NO_LCORE || vm->tx_lcore[q] == NO_LCORE) {
 			PIPELINE_LOG(ERR, "vm %s queue %u: no lcore runs %s for it\n",
 				vm->vnic->name, q,
@@ -93,8 +109,11 @@ plan_place_vm(struct airlock_pipeline *pl, struct vm *vm)
 static int
 place_port(struct airlock_pipeline *pl, struct port *port)
 {
+	struct work rx = {.stage = AIRLOCK_STAGE_RX, .uplink_id = port->id, .turn = port->id};
+
 	for (uint16_t q = 0; q < port->uplink->nb_rxq; q++) {
-		port->rx_lcore[q] = lcore_of(pl, AIRLOCK_STAGE_RX, port->id, q, port->id);
+		rx.queue_id = q;
+		port->rx_lcore[q] = lcore_of(pl, &rx);
 		if (port->rx_lcore[q] == NO_LCORE) {
 			PIPELINE_LOG(ERR, "uplink %u queue %u: no lcore runs rx for it\n",
 				port->uplink->port_id, q);

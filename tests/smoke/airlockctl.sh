@@ -142,6 +142,32 @@ says 'CAPTURE +STATE +OF +DIRECTION +DROPS ONLY +PACKETS +MISSED +BYTES +FILE' \
     'why +running +all +both +yes +10 +2 +1234 +/tmp/why'
 ctl 0 good capture stop why
 was_asked capture.stop '{"name": "why"}'
+ctl 0 good stats reset
+prints </dev/null
+was_asked stats.reset null
+ctl 0 good config show
+prints <<'END'
+[airlock]
+run-dir = /run/airlock
+stats = 0
+
+[uplink 0]
+queues = 2
+
+[vm web]
+mac = 52:54:00:00:00:01
+vlan = 7
+
+[lcores]
+1 = rx tx:web.0
+END
+ctl 0 good config save
+prints <<<'saved in /etc/airlock.conf'
+was_asked config.save null
+ctl 0 good config save /x/y
+was_asked config.save '{"file": "/x/y"}'
+ctl 0 good config save y
+was_asked config.save "{\"file\": \"$PWD/y\"}"
 ctl 0 good log set lib.eal debug
 was_asked log.set '{"type": "lib.eal", "level": "debug"}'
 ctl 0 good version
@@ -245,6 +271,8 @@ bad 2 "vm set: 'mac', expected KEY=VALUE" good vm set web vlan=1,mac
 bad 2 "vm set: key 'name' twice" good vm set web name=db
 bad 2 'name .* is not text' good vm set $'\377' vlan=1
 bad 2 'name .* is not text' good vm del $'\377'
+bad 2 'config save: too many arguments' good config save a b
+bad 2 'config save: .* is not text' good config save $'\377'
 bad 2 'log set: too few arguments, expected TYPE LEVEL' good log set lib.eal
 bad 2 'capture start: too few arguments, expected NAME FILE' good capture start why
 bad 2 "capture start: 'udp', expected KEY=VALUE" good capture start why f udp
@@ -294,7 +322,7 @@ while read -r command rest; do
     [[ " $(complete_words '') " = *" $command "* ]] || wrong "$command is not offered"
     second=${rest%% *}
     case $command in
-    vm | uplink | log | capture) [[ " $(complete_words "$command" '') " = *" $second "* ]] || wrong "$second" ;;
+    vm | uplink | config | log | capture) [[ " $(complete_words "$command" '') " = *" $second "* ]] || wrong "$second" ;;
     esac
 done < <(sed -n '/^  [a-z]/p' "$out")
 

@@ -62,11 +62,16 @@ CAPTURE = {
     "filter": "", "drops_only": "yes", "snaplen": 262144, "packets": 10, "missed": 2,
     "file_bytes": 1234,
 }
+CONFIG = {"file": "", "airlock": {"run-dir": "/run/airlock", "stats": 0},
+          "uplinks": {"0": {"queues": 2}}, "vms": {"web": {"mac": "52:54:00:00:00:01", "vlan": 7}},
+          "lcores": {"1": "rx tx:web.0"}}
 METHODS = {
     "capture.start": CAPTURE, "capture.stop": CAPTURE, "capture.list": [CAPTURE],
     "vm.list": [{key: one[key] for key in ("name", "mac", "state", "deliver")} for one in (WEB, DB)],
     "uplink.list": [UPLINK], "lcore.list": [LCORE], "pages.get": PAGES, "pages.verify": VERIFY,
-    "vm.add": True, "vm.set": True, "vm.del": True, "log.set": True, "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
+    "vm.add": True, "vm.set": True, "vm.del": True, "log.set": True,
+    "stats.reset": True, "config.save": {"file": "/etc/airlock.conf"}, "config.get": CONFIG,
+    "version": {"airlock": "1.2.3", "dpdk": "DPDK 99"},
     "rpc.methods": [{"name": "version", "help": "none"}, {"name": "vm.list", "help": "none"}],
 }
 

@@ -180,7 +180,7 @@ fill_defaults(void)
 		if (vm->conf.mtu == 0)
 			vm->conf.mtu = conf->mtu;
 		snprintf(vm->path, sizeof(vm->path), "/tmp/at%d-vm%u", getpid(), i);
-		snprintf(vm->device, sizeof(vm->device), "net_virtio_user_loop%u", i);
+		snprintf(vm->device, sizeof(vm->device), LOOP_VM "%u", i);
 	}
 }
 

@@ -36,6 +36,8 @@
 #define LOOP_MAX_QUEUES	 4
 #define LOOP_SINK_SIZE	 8192
 #define LOOP_DEADLINE_MS 10000
+/** Name of a VM, with its number behind it. */
+#define LOOP_VM "net_virtio_user_loop"
 /** A VM's ring holds this many packets unless its conf says otherwise. */
 #define LOOP_RING_SIZE 256
 

@@ -41,15 +41,15 @@ test_lcores_get_shares_objects_and_queues(void)
 	snprintf(origin, sizeof(origin), "%s:4", conf_path);
 	ASSERT_TEXT(config.stages[5].origin.text, origin, "origin");
 	TEST_ASSERT_SUCCESS(check_stage(6, 4, AIRLOCK_STAGE_HANDOFF, false), "handoff:web");
-	TEST_ASSERT_EQUAL(config.stages[6].vm_idx, 0, "VM");
+	ASSERT_TEXT(config.stages[6].vm, "web", "VM");
 	TEST_ASSERT(config.stages[6].all_queues, "all queues");
 
 	/* A VM's whole name goes before a name and a queue. */
 	TEST_ASSERT_SUCCESS(check_stage(7, 5, AIRLOCK_STAGE_HANDOFF, false), "handoff:db.1");
-	TEST_ASSERT_EQUAL(config.stages[7].vm_idx, 2, "db.1, not queue 1 of db");
+	ASSERT_TEXT(config.stages[7].vm, "db.1", "not queue 1 of db");
 	TEST_ASSERT(config.stages[7].all_queues, "all queues");
 	TEST_ASSERT_SUCCESS(check_stage(9, 5, AIRLOCK_STAGE_TX, false), "tx:db.1.0");
-	TEST_ASSERT_EQUAL(config.stages[9].vm_idx, 2, "db.1");
+	ASSERT_TEXT(config.stages[9].vm, "db.1", "VM");
 	TEST_ASSERT(!config.stages[9].all_queues, "one queue");
 	ASSERT_TEXT(airlock_stage_name(AIRLOCK_STAGE_HANDOFF), "handoff", "name");
 	return TEST_SUCCESS;

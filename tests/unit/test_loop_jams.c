@@ -69,11 +69,11 @@ test_lcore_that_stands_still_holds_up_nobody_else(void)
 		{.lcore_idx = 0, .stage = AIRLOCK_STAGE_TX, .all = true},
 		{.lcore_idx = 1,
 			.stage = AIRLOCK_STAGE_HANDOFF,
-			.object_id = 0,
+			.vm = LOOP_VM "0",
 			.all_queues = true},
 		{.lcore_idx = 0,
 			.stage = AIRLOCK_STAGE_HANDOFF,
-			.object_id = 1,
+			.vm = LOOP_VM "1",
 			.all_queues = true},
 	};
 	struct loop_conf conf = {

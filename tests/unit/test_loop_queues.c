@@ -8,6 +8,7 @@
  */
 
 #include "loop.h"
+#include "pipeline_priv.h"
 
 #define NB_FLOWS   16
 #define NB_PACKETS 640
@@ -181,6 +182,55 @@ test_queue_that_no_lcore_runs_is_refused(void)
 	return loop_check();
 }
 
+static uint16_t
+handoff_lcore(unsigned int idx)
+{
+	return vm_get(loop.pipeline, loop.vms[idx].vm_id)->handoff_lcore[0];
+}
+
+static int
+del_vm(unsigned int idx)
+{
+	TEST_ASSERT_SUCCESS(
+		airlock_pipeline_del_vm(loop.pipeline, loop.vms[idx].vm_id), "VM %u", idx);
+	loop.vms[idx].vm_id = -1;
+	return TEST_SUCCESS;
+}
+
+static int
+test_vm_has_the_place_of_its_name(void)
+{
+	static const struct airlock_pipeline_share shares[] = {
+		{.lcore_idx = 0, .stage = AIRLOCK_STAGE_RX, .all = true},
+		{.lcore_idx = 0, .stage = AIRLOCK_STAGE_TX, .all = true},
+		{.lcore_idx = 0, .stage = AIRLOCK_STAGE_HANDOFF, .all = true},
+		{.lcore_idx = 1,
+			.stage = AIRLOCK_STAGE_HANDOFF,
+			.vm = LOOP_VM "0",
+			.all_queues = true},
+	};
+	struct loop_conf conf = {
+		.nb_lcores = 2,
+		.shares = shares,
+		.nb_shares = RTE_DIM(shares),
+		.nb_vms = 2,
+		.vms = {{.absent = true}, {.absent = true}},
+	};
+
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	TEST_ASSERT_EQUAL(handoff_lcore(0), 1, "as it was told");
+	TEST_ASSERT_EQUAL(handoff_lcore(1), 0, "as all");
+	/* Both change numbers, and not places. */
+	TEST_ASSERT_SUCCESS(del_vm(0), "delete");
+	TEST_ASSERT_SUCCESS(del_vm(1), "delete");
+	TEST_ASSERT_SUCCESS(loop_add_vm(1), "add");
+	TEST_ASSERT_EQUAL(loop.vms[1].vm_id, 0, "the lowest number");
+	TEST_ASSERT_SUCCESS(loop_add_vm(0), "add");
+	TEST_ASSERT_EQUAL(handoff_lcore(0), 1, "as before");
+	TEST_ASSERT_EQUAL(handoff_lcore(1), 0, "as before");
+	return loop_check();
+}
+
 static int
 test_share_given_twice_is_refused(void)
 {
@@ -198,7 +248,7 @@ test_share_given_twice_is_refused(void)
 	share.all_queues = false;
 	TEST_ASSERT_EQUAL(airlock_pipeline_share(loop.pipeline, &share), -EEXIST, "a part of it");
 	share.lcore_idx = 2;
-	share.object_id = 1;
+	share.uplink_id = 1;
 	TEST_ASSERT_EQUAL(airlock_pipeline_share(loop.pipeline, &share), -EINVAL, "no such lcore");
 	return TEST_SUCCESS;
 }
@@ -214,6 +264,7 @@ static const struct unit_test_suite queues_suite = {
 			CASE(test_lcores_without_a_queue_of_the_wire_send_through_others),
 			CASE(test_each_stage_on_an_lcore_of_its_own),
 			CASE(test_queue_that_no_lcore_runs_is_refused),
+			CASE(test_vm_has_the_place_of_its_name),
 			CASE(test_share_given_twice_is_refused),
 			TEST_CASES_END(),
 		},
