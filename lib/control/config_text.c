@@ -88,6 +88,7 @@ config_value_text(const struct config_key *key, const void *object, char *text, 
 		break;
 	case CONFIG_NAME:
 	case CONFIG_PATH:
+	case CONFIG_PCI:
 		rte_strscpy(text, field, size);
 		break;
 	case CONFIG_LIST:
