@@ -205,6 +205,7 @@ assemble_pipeline(const struct airlock_config *config, struct airlock_pool *pool
 		.copy_below = config->copy_below,
 		.cost = cost,
 		.idle = config->idle,
+		.socket_access = &config->socket_access.ids,
 	};
 	struct airlock_pipeline *pipeline = airlock_pipeline_create(&conf);
 

@@ -228,6 +228,7 @@ open_control(struct airlock_pipeline *pipeline, struct airlock_config *config, b
 {
 	struct airlock_rpc_conf conf = {
 		.path = config->control,
+		.access = config->control_access.ids,
 		.config = config,
 		.pipeline = pipeline,
 		.windows = windows,

@@ -39,6 +39,14 @@ struct airlock_origin {
 	char text[AIRLOCK_ORIGIN_MAX];
 };
 
+/** Who may use a socket that airlockd makes. */
+struct airlock_config_access {
+	char owner[AIRLOCK_NAME_MAX]; /**< a user's name; empty, the default: airlockd's */
+	char group[AIRLOCK_NAME_MAX]; /**< a group's name; empty, the default: airlockd's */
+	uint16_t mode; /**< as of chmod(2), to 0777; default 0600 */
+	struct airlock_socket_access ids; /**< the same in numbers */
+};
+
 /** One VM: `--vm` or `[vm NAME]`. */
 struct airlock_config_vm {
 	char name[AIRLOCK_NAME_MAX];
@@ -104,6 +112,9 @@ struct airlock_config {
 	struct airlock_origin pool_pages_origin;
 	char control[108]; /**< control socket; default <run-dir>/control.sock */
 	struct airlock_origin control_origin;
+	struct airlock_config_access control_access; /**< of the control socket */
+	/** Of sockets of VMs that airlockd makes: those with mode=server, and windows. */
+	struct airlock_config_access socket_access;
 	struct sockaddr_storage metrics; /**< where to serve them; family 0, the default: nowhere */
 	struct airlock_origin metrics_origin;
 	uint32_t stats_s; /**< seconds between tables, 0: none; default 0, at most 3600 */

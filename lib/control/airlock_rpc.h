@@ -35,13 +35,14 @@ struct airlock_rpc;
 
 struct airlock_rpc_conf {
 	const char *path; /**< of the socket, copied; at most 107 bytes */
+	struct airlock_socket_access access; /**< who may use it */
 	struct airlock_config *config; /**< vms[] follows vm.add and vm.del */
 	struct airlock_pipeline *pipeline;
 	bool windows; /**< VMs may have windows: pool and pipeline were made for it */
 };
 
 /**
- * Open the socket, with mode 0600. What a dead daemon left at the path is replaced.
+ * Open the socket. What a dead daemon left at the path is replaced.
  *
  * @return the server, to be given to airlock_rpc_destroy(); NULL with rte_errno EADDRINUSE
  *         (somebody listens there), EEXIST (no socket is at the path), or what the system said

@@ -10,6 +10,8 @@
  */
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "config_priv.h"
@@ -138,6 +140,30 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 			"window socket <run-dir>/%s.window of %d bytes, expected at most %zu",
 			vm->name, len, sizeof(vm->window) - 1);
 	return complete_device(draft, vm_idx) < 0 ? -EINVAL : resolve_uplink(draft, vm_idx);
+}
+
+/* Names of users and groups become numbers here, while they can still be refused. */
+static int
+resolve_access(struct config_draft *draft, struct airlock_config_access *access,
+	enum config_key_id owner, enum config_key_id group)
+{
+	const struct passwd *user = access->owner[0] != '\0' ? getpwnam(access->owner) : NULL;
+	const struct group *of = access->group[0] != '\0' ? getgrnam(access->group) : NULL;
+
+	if (access->owner[0] != '\0' && user == NULL)
+		return config_fail(draft, draft->marks.key[owner],
+			"%s '%s', expected a user of this host", config_keys[owner].name,
+			access->owner);
+	if (access->group[0] != '\0' && of == NULL)
+		return config_fail(draft, draft->marks.key[group],
+			"%s '%s', expected a group of this host", config_keys[group].name,
+			access->group);
+	access->ids = (struct airlock_socket_access){
+		.uid = user != NULL ? user->pw_uid : (uid_t)-1,
+		.gid = of != NULL ? of->gr_gid : (gid_t)-1,
+		.mode = access->mode,
+	};
+	return 0;
 }
 
 /* The control socket is one more socket of the run directory. */
@@ -321,7 +347,11 @@ config_check(struct config_draft *draft)
 		if (complete_vm(draft, i) < 0)
 			return -EINVAL;
 	complete_uplinks(draft);
-	if (complete_control(draft) < 0)
+	if (complete_control(draft) < 0 ||
+		resolve_access(draft, &draft->config->control_access, CONFIG_KEY_CONTROL_OWNER,
+			CONFIG_KEY_CONTROL_GROUP) < 0 ||
+		resolve_access(draft, &draft->config->socket_access, CONFIG_KEY_SOCKET_OWNER,
+			CONFIG_KEY_SOCKET_GROUP) < 0)
 		return -EINVAL;
 	for (uint16_t i = 0; i < config->nb_vms; i++)
 		if (check_others(draft, i) < 0 || check_mirror(draft, i) < 0)

@@ -36,6 +36,9 @@ config_key_expected(const struct config_key *key, char *text, size_t size)
 	case CONFIG_NUMBER:
 		snprintf(text, size, "a number from %" PRIu64 " to %" PRIu64, key->min, key->max);
 		break;
+	case CONFIG_PERMISSIONS:
+		snprintf(text, size, "an octal number from 0 to %04o", (unsigned int)key->max);
+		break;
 	case CONFIG_CHOICE:
 		list_words(key, text, size);
 		break;

@@ -83,6 +83,70 @@ const struct config_key config_keys[] = {
 			.initial_note = "<run-dir>/control.sock",
 			.help = "socket of the JSON-RPC control interface",
 		},
+	[CONFIG_KEY_CONTROL_OWNER] =
+		{
+			.name = "control-owner",
+			.flag = "--control-owner",
+			AIRLOCK_FIELD(control_access.owner),
+			.type = CONFIG_NAME,
+			.arg = "USER",
+			.initial_note = "airlockd's",
+			.help = "user who owns the control socket",
+		},
+	[CONFIG_KEY_CONTROL_GROUP] =
+		{
+			.name = "control-group",
+			.flag = "--control-group",
+			AIRLOCK_FIELD(control_access.group),
+			.type = CONFIG_NAME,
+			.arg = "GROUP",
+			.initial_note = "airlockd's",
+			.help = "group of the control socket",
+		},
+	[CONFIG_KEY_CONTROL_MODE] =
+		{
+			.name = "control-mode",
+			.flag = "--control-mode",
+			AIRLOCK_FIELD(control_access.mode),
+			.type = CONFIG_PERMISSIONS,
+			.min = 0,
+			.max = 0777,
+			.arg = "MODE",
+			.initial = "0600",
+			.help = "permissions of the control socket, octal",
+		},
+	[CONFIG_KEY_SOCKET_OWNER] =
+		{
+			.name = "socket-owner",
+			.flag = "--socket-owner",
+			AIRLOCK_FIELD(socket_access.owner),
+			.type = CONFIG_NAME,
+			.arg = "USER",
+			.initial_note = "airlockd's",
+			.help = "user who owns the sockets of VMs that airlockd makes",
+		},
+	[CONFIG_KEY_SOCKET_GROUP] =
+		{
+			.name = "socket-group",
+			.flag = "--socket-group",
+			AIRLOCK_FIELD(socket_access.group),
+			.type = CONFIG_NAME,
+			.arg = "GROUP",
+			.initial_note = "airlockd's",
+			.help = "group of the sockets of VMs that airlockd makes",
+		},
+	[CONFIG_KEY_SOCKET_MODE] =
+		{
+			.name = "socket-mode",
+			.flag = "--socket-mode",
+			AIRLOCK_FIELD(socket_access.mode),
+			.type = CONFIG_PERMISSIONS,
+			.min = 0,
+			.max = 0777,
+			.arg = "MODE",
+			.initial = "0600",
+			.help = "permissions of the sockets of VMs that airlockd makes, octal",
+		},
 	[CONFIG_KEY_METRICS] =
 		{
 			.name = "metrics",

@@ -44,6 +44,7 @@ enum config_scope {
 enum config_type {
 	CONFIG_NUMBER, /**< uint16_t or uint32_t, from min to max */
 	CONFIG_CHOICE, /**< bool or an enumeration: the number of the word in words[] */
+	CONFIG_PERMISSIONS, /**< uint16_t, octal, from min to max */
 	CONFIG_BYTES, /**< uint32_t, from min to max, or a word: UINT32_MAX less its number */
 	CONFIG_AMOUNT, /**< uint64_t, 0 or from min to max; may end in K, M, G or T */
 	CONFIG_MAC, /**< struct rte_ether_addr */
@@ -62,6 +63,12 @@ enum config_key_id {
 	CONFIG_KEY_POOL_PAGES,
 	CONFIG_KEY_POOL_FILE,
 	CONFIG_KEY_CONTROL,
+	CONFIG_KEY_CONTROL_OWNER,
+	CONFIG_KEY_CONTROL_GROUP,
+	CONFIG_KEY_CONTROL_MODE,
+	CONFIG_KEY_SOCKET_OWNER,
+	CONFIG_KEY_SOCKET_GROUP,
+	CONFIG_KEY_SOCKET_MODE,
 	CONFIG_KEY_METRICS,
 	CONFIG_KEY_STATS,
 	CONFIG_KEY_RETRIES,

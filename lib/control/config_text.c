@@ -66,6 +66,9 @@ config_value_text(const struct config_key *key, const void *object, char *text, 
 	case CONFIG_NUMBER:
 		snprintf(text, size, "%" PRIu32, number_of(key, field));
 		break;
+	case CONFIG_PERMISSIONS:
+		snprintf(text, size, "%04o", number_of(key, field));
+		break;
 	case CONFIG_AMOUNT:
 		snprintf(text, size, "%" PRIu64, *(const uint64_t *)field);
 		break;

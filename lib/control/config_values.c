@@ -54,6 +54,25 @@ store_number(const struct config_key *key, void *field, const char *text)
 	return 0;
 }
 
+/* Octal digits, with or without zeros in front. */
+static int
+store_permissions(const struct config_key *key, uint16_t *field, const char *text)
+{
+	uint32_t value = 0;
+
+	if (*text == '\0')
+		return -EINVAL;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '7')
+			return -EINVAL;
+		value = value * 8 + (*text - '0');
+		if (value > key->max)
+			return -EINVAL;
+	}
+	*field = value;
+	return 0;
+}
+
 /* The number of a word, or -EINVAL. */
 static int
 find_word(const struct config_key *key, const char *text)
@@ -229,6 +248,8 @@ config_value_store(const struct config_key *key, void *object, const char *text)
 	switch (key->type) {
 	case CONFIG_NUMBER:
 		return store_number(key, field, text);
+	case CONFIG_PERMISSIONS:
+		return store_permissions(key, field, text);
 	case CONFIG_CHOICE:
 		return store_choice(key, field, text);
 	case CONFIG_BYTES:

@@ -27,6 +27,8 @@ make_section(const struct airlock_config *config, enum config_scope scope, const
 		if (key->scope != scope || key->identity)
 			continue;
 		config_text(config, id, object, text, sizeof(text));
+		if (*text == '\0')
+			continue;
 		if (key->type == CONFIG_NUMBER || key->type == CONFIG_AMOUNT)
 			rpc_set_uint(section, key->name, strtoull(text, NULL, 10));
 		else

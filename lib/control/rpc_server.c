@@ -42,6 +42,7 @@ struct slot {
 struct airlock_rpc {
 	struct rpc_env env;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct airlock_socket_access access;
 	int epoll_fd;
 	int listen_fd;
 	bool deaf; /* no descriptors left: accepts again at the next look */
@@ -95,10 +96,11 @@ open_socket(struct airlock_rpc *rpc)
 		goto close_socket;
 	}
 	/* Before it listens, nobody can connect. */
-	if (chmod(rpc->path, 0600) < 0 || listen(rpc->listen_fd, SOMAXCONN) < 0) {
+	ret = airlock_socket_allow(rpc->path, &rpc->access);
+	if (ret == 0 && listen(rpc->listen_fd, SOMAXCONN) < 0)
 		ret = -errno;
+	if (ret < 0)
 		goto remove_path;
-	}
 	ret = set_events(rpc, EPOLL_CTL_ADD, rpc->listen_fd, NULL, EPOLLIN);
 	if (ret == 0)
 		return 0;
@@ -132,6 +134,7 @@ airlock_rpc_create(const struct airlock_rpc_conf *conf)
 		ret = -ENOMEM;
 		goto free_rpc;
 	}
+	rpc->access = conf->access;
 	ret = snprintf(rpc->path, sizeof(rpc->path), "%s", conf->path);
 	if (ret >= (int)sizeof(rpc->path)) {
 		ret = -ENAMETOOLONG;

@@ -68,6 +68,13 @@ struct airlock_idle {
 	uint32_t wait_us; /**< then they wait to be woken; not less than sleep_us */
 };
 
+/** Who may use a socket that airlock makes. */
+struct airlock_socket_access {
+	uint32_t uid; /**< of its owner; UINT32_MAX: as it was made */
+	uint32_t gid; /**< of its group; UINT32_MAX: as it was made */
+	uint16_t mode; /**< as of chmod(2) */
+};
+
 struct airlock_pipeline_conf {
 	struct airlock_pool *pool;
 	const unsigned int *lcore_ids; /**< EAL lcores that run stages */
@@ -77,6 +84,8 @@ struct airlock_pipeline_conf {
 	uint32_t copy_below;
 	const struct airlock_cost *cost; /**< of this host, copied; NULL: no VM has a window */
 	struct airlock_idle idle;
+	/** Of VMs' sockets that airlock makes, copied; NULL: as they are made. */
+	const struct airlock_socket_access *socket_access;
 };
 
 struct airlock_pipeline_uplink {
@@ -414,6 +423,9 @@ struct airlock_pipeline_verdict {
  */
 int airlock_pipeline_verify(
 	struct airlock_pipeline *pipeline, struct airlock_pipeline_verdict *verdict);
+
+/** Let those have a socket who may. Any thread. @return 0, or -errno of chown(2) or chmod(2) */
+int airlock_socket_allow(const char *path, const struct airlock_socket_access *access);
 
 /** Name of a way to deliver: "auto". */
 const char *airlock_deliver_name(enum airlock_deliver deliver);

@@ -100,6 +100,9 @@ airlock_pipeline_create(const struct airlock_pipeline_conf *conf)
 	pl->pool = conf->pool;
 	pl->nb_lcores = conf->nb_lcores;
 	pl->copy_below = conf->copy_below;
+	pl->has_access = conf->socket_access != NULL;
+	if (pl->has_access)
+		pl->socket_access = *conf->socket_access;
 	pl->has_cost = conf->cost != NULL;
 	if (pl->has_cost)
 		pl->cost = *conf->cost;

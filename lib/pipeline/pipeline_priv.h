@@ -79,6 +79,7 @@ struct vm {
 	struct airlock_vnic *vnic;
 	struct airlock_receiver to; /* vnic, and with a window remap */
 	struct airlock_dmatable *table; /* NULL: no window */
+	char window_path[AIRLOCK_VNIC_PATH_MAX]; /* of its socket; control only */
 	uint32_t quota_frames; /* 0: a fair share */
 	pthread_mutex_t window_lock; /* of control threads: window and device come and go */
 	struct airlock_pipeline *pipeline;
@@ -229,6 +230,8 @@ struct airlock_pipeline {
 	uint16_t next_stamp; /* control only */
 	uint64_t generation; /* of the plans; control only, under the lock */
 	uint32_t copy_below; /* control only */
+	bool has_access; /* control only */
+	struct airlock_socket_access socket_access; /* control only */
 	bool has_cost; /* control only */
 	struct airlock_cost cost; /* control only */
 	_Atomic uint64_t

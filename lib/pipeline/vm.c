@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -176,11 +178,27 @@ vm_publish(struct airlock_pipeline *pl, struct vm *vm)
 }
 
 int
+airlock_socket_allow(const char *path, const struct airlock_socket_access *access)
+{
+	/* In this order the mode never is another owner's or group's. */
+	if (chown(path, access->uid, access->gid) < 0 || chmod(path, access->mode) < 0)
+		return -errno;
+	return 0;
+}
+
+int
 vm_start(struct vm *vm)
 {
+	const struct airlock_pipeline *pl = vm->pipeline;
 	int ret = vm->table != NULL ? airlock_dmatable_start(vm->table) : 0;
 
-	return ret < 0 ? ret : airlock_vnic_start(vm->vnic);
+	if (ret == 0 && vm->table != NULL && pl->has_access)
+		ret = airlock_socket_allow(vm->window_path, &pl->socket_access);
+	if (ret == 0)
+		ret = airlock_vnic_start(vm->vnic);
+	if (ret == 0 && vm->vnic->server && pl->has_access)
+		ret = airlock_socket_allow(vm->vnic->path, &pl->socket_access);
+	return ret;
 }
 
 int

@@ -92,6 +92,7 @@ vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf)
 		return 0;
 	if (!pl->has_cost)
 		return -ENOTSUP;
+	rte_strscpy(vm->window_path, conf->window, sizeof(vm->window_path));
 	vm->quota_frames = vm_window_quota(pl, conf->quota_pages);
 	vm->table = airlock_dmatable_create(&table_conf);
 	if (vm->table == NULL)

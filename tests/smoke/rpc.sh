@@ -14,8 +14,10 @@ socket=$RUN_DIR/control.sock
 
 start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- \
     --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server \
-    --vm name=db,mac=52:54:00:00:00:02,mode=server
-[ "$(stat -c %a "$socket")" = 600 ] || fail "mode of $socket: $(stat -c %a "$socket")"
+    --vm name=db,mac=52:54:00:00:00:02,mode=server --socket-group daemon --socket-mode 0660
+for each in "$socket root 600" "$RUN_DIR/web.sock daemon 660"; do
+    [ "$(stat -c '%n %G %a' "${each%% *}")" = "$each" ] || fail "$(stat "${each%% *}")"
+done
 start_pair web db
 allow_lost_guest_log
 traffic_flows "at first" web db
@@ -33,7 +35,12 @@ wait "$airlockd_pid" 2>/dev/null || true
 [ -S "$socket" ] || fail "the socket is gone with kill -9"
 rm "$RUN_DIR/pool" # with windows it has another size
 start_airlockd --no-huge -m 256 --lcores '0@0,1@1' --no-pci -- \
-    --vm name=web,mac=52:54:00:00:00:01,deliver=auto
+    --vm name=web,mac=52:54:00:00:00:01,deliver=auto \
+    --control-owner daemon --control-group daemon --control-mode 660 \
+    --socket-owner daemon --socket-mode 0644
+for each in "$socket daemon daemon 660" "$RUN_DIR/web.window daemon root 644"; do
+    [ "$(stat -c '%n %U %G %a' "${each%% *}")" = "$each" ] || fail "$(stat "${each%% *}")"
+done
 # A VM with a window has the fields of telemetry, too.
 names='import json, sys
 vm = json.load(sys.stdin)
