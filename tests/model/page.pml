@@ -20,7 +20,11 @@
  * A crash, a broken connection and a VMM's death may come between any two steps, as often as RESTARTS,
  * BREAKS and DEATHS allow. Left to themselves at last, all pages must be FREE: see last().
  *
- * Each #ifdef takes one safeguard away. page.sh proves that Spin then finds the fault.
+ * With DEVICE, VM 1 has a device that does DMA: a second way to what it holds, which airlockd opens
+ * and closes itself. Somebody else may keep the device, so a crash of airlockd closes nothing; what
+ * was open leads to a page that is nobody's when the file was punched.
+ *
+ * Each other #ifdef takes one safeguard away. page.sh proves that Spin then finds the fault.
  */
 
 #ifndef RESTARTS
@@ -83,6 +87,9 @@ bit stop; /* airlockd is to stop: the last thing that happens */
 typedef vm {
 	bit alive; /* its VMM */
 	bit mapped[PAGES]; /* the VMM's page table */
+#ifdef DEVICE
+	bit dma[PAGES]; /* the IOMMU domain of the VM's device */
+#endif
 	bit serving; /* the agent has told airlockd of its window, which may have pages since */
 	bit linked; /* the window socket connects airlockd and the agent */
 
@@ -115,13 +122,22 @@ hidden byte j; /* inside of a d_step */
 #define in_one_state(p) (airlockd != RUNS || \
 			 (nb_places(p) == 1 && in_mempool[p] == (state[p] == FREE) && \
 			  in_card[p] == (state[p] == CARD) && on_lcore(p) == (state[p] == HOST)))
+#ifdef DEVICE
+#define has_device(v)   ((v) == 1)
+#define has_dma(v, p)   (vms[v].dma[p])
+#define reaches(v, p)   (vms[v].mapped[p] || vms[v].dma[p])
+#else
+#define has_device(v)   0
+#define has_dma(v, p)   0
+#define reaches(v, p)   vms[v].mapped[p]
+#endif
 #define in_no_vm(p)     (airlockd != RUNS || holder[p] != 0 || \
-			 (!vms[1].mapped[p] && !vms[2].mapped[p]))
-#define in_one_vm(p)    ((!vms[1].mapped[p] || !vms[2].mapped[p]) && \
+			 (!reaches(1, p) && !reaches(2, p)))
+#define in_one_vm(p)    ((!reaches(1, p) || !reaches(2, p)) && \
 			 (airlockd != RUNS || holder[p] == 0 || \
-			  !vms[NB_VMS + 1 - holder[p]].mapped[p]))
+			  !reaches(NB_VMS + 1 - holder[p], p)))
 #define may_read(v, by) ((by) == ZERO || (by) == v)
-#define is_own(v, p)    (!vms[v].mapped[p] || (may_read(v, front[p]) && may_read(v, rest[p])))
+#define is_own(v, p)    (!reaches(v, p) || (may_read(v, front[p]) && may_read(v, rest[p])))
 
 inline check()
 {
@@ -303,11 +319,24 @@ inline lease(v, p)
 	}
 }
 
+#ifdef DEVICE
+/* For the device first. */
+inline map_dma(v, p)
+{
+	d_step {
+		airlockd == RUNS && vms[v].doing == LEASES && vms[v].page == p &&
+			has_device(v) && !vms[v].dma[p] ->
+		vms[v].dma[p] = 1;
+		check()
+	}
+}
+#endif
+
 inline map_page(v, p)
 {
 	d_step {
 		airlockd == RUNS && vms[v].doing == LEASES && vms[v].page == p &&
-			vms[v].reachable ->
+			vms[v].reachable && (!has_device(v) || has_dma(v, p)) ->
 		vms[v].mapped[p] = 1;
 		vms[v].posted[p] = 0;
 		vms[v].doing = IDLE;
@@ -364,6 +393,9 @@ end:	do
 	EACH_PAGE_OF(copy_or_drop, v)
 	EACH_PAGE_OF(renew, v)
 	EACH_PAGE_OF(lease, v)
+#ifdef DEVICE
+	EACH_PAGE_OF(map_dma, v)
+#endif
 	EACH_PAGE_OF(map_page, v)
 	EACH_PAGE_OF(fail_to_map, v)
 	EACH_PAGE_OF(poll, v)
@@ -376,7 +408,12 @@ end:	do
 #define of_window(v, p) (state[p] == UNMAPPING && holder[p] == v && vms[v].up && \
 			 tag[p] == vms[v].tag)
 #define to_ask(v, p)    (of_window(v, p) && request[p] == NOT_ASKED)
-#define answered(v, p)  (of_window(v, p) && request[p] == ANSWERED)
+#ifdef LEAVE_DMA
+#define is_closed(v, p) 1
+#else
+#define is_closed(v, p) (!has_dma(v, p))
+#endif
+#define answered(v, p)  (of_window(v, p) && request[p] == ANSWERED && is_closed(v, p))
 /* Of a window that is no more. Its VMM may be alive, and the page table there say the truth. */
 #ifdef FREE_ON_END
 #define is_dark(v, p)   1
@@ -384,7 +421,7 @@ end:	do
 #define is_dark(v, p)   (!vms[v].mapped[p])
 #endif
 #define proven(v, p)    (state[p] == UNMAPPING && holder[p] == v && \
-			 !(vms[v].up && tag[p] == vms[v].tag) && is_dark(v, p))
+			 !(vms[v].up && tag[p] == vms[v].tag) && is_dark(v, p) && is_closed(v, p))
 
 inline ask(v)
 {
@@ -472,9 +509,24 @@ inline look_for_proof(v)
 	}
 }
 
+#ifdef DEVICE
+/* Strict or batched: at any moment until the page is given back. */
+inline unmap_dma(v, p)
+{
+	d_step {
+		airlockd == RUNS && state[p] == UNMAPPING && holder[p] == v && vms[v].dma[p] ->
+		vms[v].dma[p] = 0;
+		check()
+	}
+}
+#endif
+
 proctype unmap()
 {
 end:	do
+#ifdef DEVICE
+	EACH_PAGE_OF(unmap_dma, 1)
+#endif
 	:: ask(1) :: ask(2)
 	:: take_answer(1) :: take_answer(2)
 	:: see_end(1) :: see_end(2)
@@ -568,7 +620,8 @@ end:	do
 inline scribble(v, p)
 {
 	d_step {
-		vms[v].alive && vms[v].mapped[p] && (front[p] != v || rest[p] != v) ->
+		((vms[v].alive && vms[v].mapped[p]) || has_dma(v, p)) &&
+			(front[p] != v || rest[p] != v) ->
 		front[p] = v;
 		rest[p] = v;
 		check()
@@ -684,6 +737,9 @@ inline punch()
 		for (j : 0 .. PAGES - 1) {
 			vms[1].mapped[j] = 0;
 			vms[2].mapped[j] = 0;
+#ifdef DEVICE
+			vms[1].dma[j] = 0;
+#endif
 			front[j] = ZERO;
 			rest[j] = ZERO
 		}

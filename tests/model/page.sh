@@ -89,6 +89,8 @@ command -v spin >/dev/null || {
 
 holds restart_and_break -DRESTARTS=1 -DBREAKS=1 -DDEATHS=0
 holds restart_and_death -DRESTARTS=1 -DBREAKS=0 -DDEATHS=1
+holds device_and_break -DDEVICE -DRESTARTS=0 -DBREAKS=1 -DDEATHS=0
+holds device_and_restart -DDEVICE -DRESTARTS=1 -DBREAKS=0 -DDEATHS=0
 if [ "${1:-}" = --full ]; then
     memory_mb=8000
     holds break_and_death -DRESTARTS=0 -DBREAKS=1 -DDEATHS=1 -DANY_VMM_DIES
@@ -98,6 +100,7 @@ holds comes_back -DCOMES_BACK -DRESTARTS=0 -DBREAKS=1 -DDEATHS=0
 
 in_its_state='assertion violated ((state['
 in_no_vm='holder[0]!=0))||( !(vms[1].mapped[0])&&'
+dma_in_no_vm='(holder[0]!=0))||( !((vms[1].mapped[0]||vms[1].dma[0]))&&'
 in_one_vm='!(vms[1].mapped[0])|| !(vms[2].mapped[0])'
 own_bytes='(front[0]==0)'
 none_lost='assertion violated ((state[0]=='
@@ -108,6 +111,7 @@ finds KEEP_TAG "$own_bytes" -DRESTARTS=0 -DBREAKS=0 -DDEATHS=0
 finds TRUST_LENGTH "$own_bytes" -DRESTARTS=0 -DBREAKS=0 -DDEATHS=0
 finds FREE_UNCONFIRMED "$in_no_vm" -DRESTARTS=0 -DBREAKS=0 -DDEATHS=0
 finds FREE_ON_END "$in_no_vm" "${one[@]}"
+finds LEAVE_DMA "$dma_in_no_vm" -DDEVICE -DRESTARTS=0 -DBREAKS=0 -DDEATHS=0
 finds NO_QUIESCENCE "$in_its_state" "${one[@]}"
 finds NO_HIDE "$none_lost" "${one[@]}"
 finds HIDE_ONCE "$none_lost" "${one[@]}"
