@@ -40,6 +40,9 @@
 #define EDU_STARTED    RTE_BIT64(0)
 #define EDU_COPY_BYTES 64
 
+/* The kernel logs three faults in five seconds, and keeps quiet about more. */
+#define FAULT_PAUSE_US 2000000
+
 static struct dmatable_env env;
 static struct window_stub stub;
 static uint32_t frames[4];
@@ -258,6 +261,7 @@ static int
 check_dark(uint32_t frame, const char *what)
 {
 	fill(frame, 'x');
+	rte_delay_us_sleep(FAULT_PAUSE_US);
 	edu_write(frame);
 	TEST_ASSERT(is_full_of(frame, 'x'), "%s frame was written to", what);
 	TEST_ASSERT(has_fault(frame), "a fault at the %s frame", what);
@@ -270,6 +274,7 @@ check_unread(uint32_t frame, const char *what)
 	const char *copied = dmatable_env_addr(&env, frames[1]);
 
 	fill(frame, 'x');
+	rte_delay_us_sleep(FAULT_PAUSE_US);
 	edu_read(frame);
 	TEST_ASSERT(has_fault(frame), "a fault at the %s frame", what);
 	edu_write(frames[1]);
