@@ -10,7 +10,6 @@
 . "$(dirname "$0")/../lib.sh"
 
 allow_kernel 'DMAR: (DRHD: handling fault status|\[DMA (Read|Write).*fault addr)'
-allow_kernel 'vfio-pci'
 bind_vfio "$EDU" || fail "edu is not on vfio-pci"
 DPDK_TEST=edu_autotest "$AIRLOCK_BUILD/tests/unit/airlock-test" --no-huge --no-pci -m 256 \
     --lcores '0@0,1@0,2@1,3@1' || fail "exit status $?"
