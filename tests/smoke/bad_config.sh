@@ -90,7 +90,7 @@ good() {
 say "wrong in themselves: flags"
 bad_flag '--vm: no VM and no uplink'
 bad_flag '--nonsense: unknown flag' --nonsense
-bad_flag '--metrics: unknown flag' --metrics :9090 --vm $web
+bad_flag "--metrics: value 'nonsense', expected off, a port" --metrics nonsense --vm $web
 bad_flag 'command line: stray argument .web' web
 bad_flag '--vm: no value' --vm
 bad_flag '--vm: .*unicast' --vm name=web,mac=01:00:5e:00:00:01
