@@ -79,7 +79,8 @@ start guest dpdk-testpmd --lcores '0@0,1@0' --no-pci --no-huge -m 128 --file-pre
     -- --forward-mode=macswap --total-num-mbufs=4096 --no-lsc-interrupt \
     --stats-period 60
 guest_pid=$STARTED_PID
-wait_for 20 grep -q 'vnic: web: up' "$AIRLOCKD_LOG" || fail "web is not up"
+# Before it has begun to receive, its ring may be full.
+wait_for 30 grep -q 'Port statistics' "$AIRLOCK_WORK/guest.log" || fail "web does not receive"
 
 say "ten drops"
 ctl capture start drops "$files/drops" drops_only=yes count=10 filter='ether src 02:a0:00:00:00:01'
