@@ -54,8 +54,12 @@ metrics_add_label(struct metrics_row *row, const char *name, const char *value)
 	char *at = row->labels + strlen(row->labels);
 	/* Room for one more character, escaped, for the quote and for the end. */
 	const char *end = row->labels + sizeof(row->labels) - 4;
-	int len = snprintf(at, end - at, "%s%s=\"", row->labels[0] == '\0' ? "" : ",", name);
+	int len;
 
+	/* The last label may have taken some of that room. */
+	if (at >= end)
+		return;
+	len = snprintf(at, end - at, "%s%s=\"", row->labels[0] == '\0' ? "" : ",", name);
 	if (len >= end - at) {
 		*at = '\0';
 		return;
