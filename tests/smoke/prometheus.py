@@ -13,6 +13,7 @@
 import json
 import re
 import sys
+import time
 import urllib.parse
 import urllib.request
 
@@ -130,6 +131,16 @@ def same(stats_file, lcores_file, pages_file):
     print(f"{comparison.held} figures are the same")
 
 
+def labels_of(expression):
+    """Of each series; a rate has none before the second scrape."""
+    deadline = time.monotonic() + 20
+    labels = []
+    while not labels and time.monotonic() < deadline:
+        labels = [set(l) for l, _ in query(expression)]
+        time.sleep(0 if labels else 0.2)
+    return labels
+
+
 def dashboard(file, exposition):
     there = set(re.findall(r"^(airlock_\w+)", open(exposition).read(), re.M))
     panels = json.load(open(file))["panels"]
@@ -141,7 +152,7 @@ def dashboard(file, exposition):
             if not names or names - there:
                 sys.exit(f"{panel['title']}: airlockd has no {names - there or 'metric in it'}")
             expression = expression.replace("$vm", ".*").replace("$__rate_interval", "1m")
-            labels = [set(l) for l, _ in query(re.sub(r" > 0$", "", expression))]
+            labels = labels_of(re.sub(r" > 0$", "", expression))
             wanted = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
             if not labels or not all(wanted <= have for have in labels):
                 sys.exit(f"{panel['title']}: {expression} has no series with {wanted}: {labels}")
