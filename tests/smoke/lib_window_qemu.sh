@@ -201,8 +201,8 @@ scan_loaded() {
     [ "$(strays "$1")" -gt 0 ] || fail "$1 has touched no page of others"
     say "  $(last "$1" 'touch: ' pages) pages read $(last "$1" 'touch: ' read) times," \
         "$(strays "$1") of them dark at first"
-    wait_for 30 said "$1" '^touch: not begun:' || fail "$1 does not end its scan"
-    read -r -a rest < <(sed -n 's/\r$//; s/^touch: not begun: *//p' "$AIRLOCK_WORK/guest-$1.log")
+    wait_for 30 said "$1" '^touch: not begun:.* \.' || fail "$1 does not end its scan"
+    read -r -a rest < <(sed -n 's/^touch: not begun:\(.*\) \..*/\1/p' "$AIRLOCK_WORK/guest-$1.log")
     say "  ${#rest[@]} pages are left to others"
 }
 

@@ -14,7 +14,8 @@
  * Packets for other VMs have bytes with the highest bit set, those for this VM have none
  * (make_bytes.py): each such byte is foreign. Every second a line of JSON says how many pages were
  * read, how many of them were different ones, how many held a foreign byte, and how many pages a
- * thread has begun to read, once or more. At the end come the pages that none has begun.
+ * thread has begun to read, once or more. At the end come the pages that none has begun, and a full
+ * stop.
  *
  * A page that is dark stalls the whole CPU, and no signal helps: so each thread has a CPU of its
  * own, and CPU 0 is for the main thread, which touches nothing. The kernel may soon wait for such a
@@ -254,7 +255,7 @@ report_rest(const struct range *ranges, int nb)
 			!atomic_load_explicit(&was_begun[page], memory_order_relaxed))
 			printf(" %" PRIu32, page);
 	}
-	printf("\n");
+	printf(" .\n");
 	fflush(stdout);
 }
 
