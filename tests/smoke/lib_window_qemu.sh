@@ -171,8 +171,13 @@ is_clean() {
     [ "$(ask '/airlock/pages/verify verdict')" = '"clean"' ]
 }
 
+# signal_receivers SIGNAL
+signal_receivers() {
+    kill "-$1" "${receiver_pids[@]}"
+}
+
 # kill_loaded NAME: kill its QEMU while packets arrive. The ledger is exact when the lcores rest, so
-# there is no load at the end.
+# there is no load at the end; who would receive it then leaves the CPUs to the next one that boots.
 kill_loaded() {
     gets_load "$1"
     kill -KILL "$(qemu_pid "$1")"
@@ -181,6 +186,7 @@ kill_loaded() {
     gets_load tst
     load_pause
     wait_for 10 is_clean || fail "$1 was killed: $(ask /airlock/pages/verify /airlock/pages)"
+    signal_receivers STOP
 }
 
 # send_few: all have to arrive.
@@ -329,6 +335,7 @@ kill_under_load() {
         boot $name
         # All frames in the ring: a page that is never posted would stay dark, and be waited for.
         receive $name --posted 1
+        signal_receivers CONT
         load_go_on
         if [ $i -eq 2 ]; then
             scan_loaded $name
@@ -340,6 +347,7 @@ kill_under_load() {
         fi
         kill_loaded $name
     done
+    signal_receivers CONT
     load_end
     for pid in "${receiver_pids[@]}"; do
         stop_pid "$pid" || true
