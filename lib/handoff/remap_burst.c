@@ -59,7 +59,8 @@ copy_into_released(struct burst *b, struct rte_mbuf *m)
 	uint32_t frame;
 	int ret;
 
-	if (b->queue->nb_released == 0 || b->queue->spills_left == 0)
+	/* Without a tag the window is on its way out, and these are no lcore's any more. */
+	if (b->tag == 0 || b->queue->nb_released == 0 || b->queue->spills_left == 0)
 		return -ENOBUFS;
 	frame = b->queue->released[b->queue->nb_released - 1];
 	/* Not posted any more, if the ring was taken away meanwhile. */

@@ -164,6 +164,9 @@ airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_win
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)
 		was_visible |= ring_is_visible(vnic, q) ? RTE_BIT32(q) : 0;
 	rings_hide(vnic, 0, vnic->nb_queues);
+	/* Rings that rte_vhost's thread has just hidden, which waits for the lcores only later. */
+	if (was_visible == 0)
+		vnic->quiesce(vnic, vnic->arg);
 	own->window = *window;
 	own->window.partitions = NULL;
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)

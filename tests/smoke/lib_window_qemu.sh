@@ -244,21 +244,40 @@ at_rest() {
         [ $(($(ask '/airlock/pages free') + $(ask '/airlock/pages card'))) -eq 1023 ]
 }
 
+# start_receiver NAME RING [OPTION]...: a VM that is a process.
+start_receiver() {
+    local name=$1 ring=$2
+
+    shift 2
+    start "$name" "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores "0@(0-$(($(nproc) - 1)))" \
+        --no-pci --no-huge -m 512 --file-prefix "$name" --no-telemetry \
+        --vdev "net_virtio_user0,path=$RUN_DIR/$name.sock,server=1,queue_size=$ring" -- \
+        --window "$RUN_DIR/$name.window" --ring "$ring" "$@"
+}
+
 # start_load: and VMs that take it.
 start_load() {
     local name
 
     for name in "${receivers[@]}"; do
-        start "$name" "$AIRLOCK_BUILD/tests/smoke/window-guest" --lcores "0@(0-$(($(nproc) - 1)))" \
-            --no-pci --no-huge -m 512 --file-prefix "$name" --no-telemetry \
-            --vdev "net_virtio_user0,path=$RUN_DIR/$name.sock,server=1,queue_size=2048" -- \
-            --window "$RUN_DIR/$name.window" --ring 2048
+        start_receiver "$name" 2048
         receiver_pids+=("$STARTED_PID")
     done
     load_begin
     for name in "${receivers[@]}"; do
         gets_load "$name"
     done
+}
+
+# end_load: all pages come back.
+end_load() {
+    local pid
+
+    load_end
+    for pid in "${receiver_pids[@]}"; do
+        stop_pid "$pid" || true
+    done
+    wait_for 10 at_rest || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
 }
 
 # make_packets: in AIRLOCK_WORK.
@@ -324,7 +343,7 @@ pages_stay_dark() {
 }
 
 kill_under_load() {
-    local i name pid
+    local i name
 
     say "$kills VMs are killed under load; the second one scans its window for $scan_s s first"
     start_load
@@ -348,9 +367,5 @@ kill_under_load() {
         kill_loaded $name
     done
     signal_receivers CONT
-    load_end
-    for pid in "${receiver_pids[@]}"; do
-        stop_pid "$pid" || true
-    done
-    wait_for 10 at_rest || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
+    end_load
 }
