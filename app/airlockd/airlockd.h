@@ -35,6 +35,7 @@ struct daemon_pool {
 	uint32_t nb_partitions; /* more than 1 only with windows */
 	bool windows; /* a VM has one */
 	int socket_id;
+	enum airlock_dma dma;
 };
 
 /* Before the EAL starts, with its arguments: 0, or -1 with one line in *error*. */

@@ -57,6 +57,7 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 		.socket_id = daemon_pool->socket_id,
 		.nb_partitions = daemon_pool->nb_partitions,
 		.header = daemon_pool->windows,
+		.dma = daemon_pool->dma,
 	};
 	struct airlock_pool *pool = airlock_pool_create(&conf);
 

@@ -225,6 +225,48 @@ check_port(const struct airlock_config_uplink *uplink, char error[static AIRLOCK
 	return 0;
 }
 
+static bool
+is_card(const struct airlock_config_uplink *uplink)
+{
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_info_get(uplink->port_id, &info) == 0 &&
+		strcmp(rte_bus_name(rte_dev_bus(info.device)), "pci") == 0;
+}
+
+/* All cards are in one IOMMU domain, so all are strict or none. */
+static int
+check_dma(const struct airlock_config *config, struct daemon_pool *pool,
+	char error[static AIRLOCK_ERROR_MAX])
+{
+	const struct airlock_config_uplink *first = NULL;
+
+	for (uint16_t i = 0; i < config->nb_uplinks; i++) {
+		const struct airlock_config_uplink *uplink = &config->uplinks[i];
+
+		if (!is_card(uplink)) {
+			if (uplink->dma == AIRLOCK_DMA_STATIC)
+				continue;
+			snprintf(error, AIRLOCK_ERROR_MAX,
+				"%s: dma strict for port %u, which is no PCI device, expected a "
+				"card on vfio-pci",
+				uplink->origin.text, uplink->port_id);
+			return -1;
+		}
+		if (first == NULL)
+			first = uplink;
+		if (first->dma == uplink->dma)
+			continue;
+		snprintf(error, AIRLOCK_ERROR_MAX,
+			"%s: dma of port %u is not that of port %u, expected the same for all "
+			"cards: they share an IOMMU domain",
+			uplink->origin.text, uplink->port_id, first->port_id);
+		return -1;
+	}
+	pool->dma = first != NULL ? first->dma : AIRLOCK_DMA_STATIC;
+	return 0;
+}
+
 /* Frames that lie in rings and caches when all are full. */
 static uint32_t
 frames_wanted(const struct airlock_config *config, const struct daemon_lcores *lcores)
@@ -314,6 +356,22 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 	return -1;
 }
 
+/* A frame is a mapping. */
+static int
+check_strict(const struct airlock_config *config, const struct daemon_pool *pool,
+	char error[static AIRLOCK_ERROR_MAX])
+{
+	uint32_t frames = pool->nb_pages / pool->frame_pages;
+
+	if (pool->dma == AIRLOCK_DMA_STATIC || frames <= AIRLOCK_CARD_MAX_FRAMES)
+		return 0;
+	snprintf(error, AIRLOCK_ERROR_MAX,
+		"%s: %u pages are %u frames, expected at most %u: dma strict maps each for the "
+		"card by itself",
+		config->pool_pages_origin.text, pool->nb_pages, frames, AIRLOCK_CARD_MAX_FRAMES);
+	return -1;
+}
+
 /* The directory, or else the one that it would be made in. */
 static int
 check_run_dir(const struct airlock_config *config, char error[static AIRLOCK_ERROR_MAX])
@@ -369,7 +427,8 @@ machine_check(const struct airlock_config *config, struct daemon_lcores *lcores,
 		if (airlock_config_check_device(&config->vms[i], error) < 0)
 			return -1;
 	}
-	if (size_pool(config, lcores, pool, error) < 0)
+	if (check_dma(config, pool, error) < 0 || size_pool(config, lcores, pool, error) < 0 ||
+		check_strict(config, pool, error) < 0)
 		return -1;
 	return check_run_dir(config, error);
 }

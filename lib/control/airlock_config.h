@@ -84,6 +84,7 @@ struct airlock_config_uplink {
 	/** RX and TX descriptors per queue, 64 to 4096; default 1024, with a window 256. */
 	uint16_t nb_desc;
 	uint32_t storm_pps; /**< flooded packets a second taken from it, 0: any; default 10000 */
+	enum airlock_dma dma; /**< whether it may write pages that VMs have; default static */
 	struct airlock_origin origin;
 };
 

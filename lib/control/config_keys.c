@@ -334,6 +334,16 @@ const struct config_key config_keys[] = {
 			.initial = "10000",
 			.help = "flooded packets a second taken from it; 0: any",
 		},
+	[CONFIG_KEY_UPLINK_DMA] =
+		{
+			.name = "dma",
+			UPLINK_FIELD(dma),
+			.type = CONFIG_CHOICE,
+			.words = {"static", "strict"},
+			.arg = "static|strict",
+			.initial = "static",
+			.help = "strict: the card cannot reach pages that VMs have",
+		},
 	[CONFIG_KEY_VM] =
 		{
 			.name = "vm",

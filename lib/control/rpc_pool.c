@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <rte_cycles.h>
+
 #include <airlock_pipeline.h>
 
 #include "rpc_priv.h"
@@ -68,6 +70,25 @@ rpc_lcore_list(struct rpc_call *call)
 	return 0;
 }
 
+/* What cards have of the pool, and what it costs that they have not all of it. */
+static json_t *
+make_cards(const struct airlock_pool_stats *stats, const struct airlock_pool_report *report)
+{
+	const struct airlock_card_stats *card = &stats->card;
+	json_t *object = json_object();
+
+	rpc_set_uint(object, "frames", card->nb_has);
+	rpc_set_uint(object, "wrong", report->nb_card_wrong);
+	rpc_set_uint(object, "stuck", card->nb_stuck);
+	rpc_set_uint(object, "taken", card->taken);
+	rpc_set_uint(object, "take_calls", card->take_calls);
+	rpc_set_uint(object, "take_ns", card->take_tsc * 1e9 / rte_get_tsc_hz());
+	rpc_set_uint(object, "given", card->given);
+	rpc_set_uint(object, "give_ns", card->give_tsc * 1e9 / rte_get_tsc_hz());
+	rpc_set_uint(object, "errors", card->errors);
+	return object;
+}
+
 int
 rpc_pages_get(struct rpc_call *call)
 {
@@ -86,6 +107,9 @@ rpc_pages_get(struct rpc_call *call)
 	rpc_set_uint(pages, "violations", stats.violations);
 	rpc_set_uint(pages, "mempool_free", (uint64_t)report.free_by_mempool * stats.frame_pages);
 	rpc_set_yes(pages, "agree", verdict == 0);
+	rpc_set_text(pages, "dma", stats.dma == AIRLOCK_DMA_STRICT ? "strict" : "static");
+	if (stats.dma == AIRLOCK_DMA_STRICT)
+		json_object_set_new(pages, "cards", make_cards(&stats, &report));
 	call->result = pages;
 	return 0;
 }

@@ -199,6 +199,10 @@ answer_pages(const char *params, struct rte_tel_data *dict)
 	airlock_compat_tel_dict_uint(
 		dict, "mempool_free", (uint64_t)report.free_by_mempool * stats.frame_pages);
 	rte_tel_data_add_dict_string(dict, "agree", verdict == 0 ? "yes" : "no");
+	rte_tel_data_add_dict_string(
+		dict, "dma", stats.dma == AIRLOCK_DMA_STRICT ? "strict" : "static");
+	if (stats.dma == AIRLOCK_DMA_STRICT)
+		telemetry_add_cards(dict, &stats.card, report.nb_card_wrong);
 	return 0;
 }
 

@@ -43,12 +43,6 @@
 
 struct airlock_dmatable;
 
-/** Neighbouring frames. */
-struct airlock_run {
-	uint32_t first_frame;
-	uint32_t nb_frames; /**< 1 or more */
-};
-
 /** What a guest does that touches a frame that is not mapped for it. */
 enum airlock_stray {
 	AIRLOCK_STRAY_STALL, /**< it waits until the frame becomes its own */

@@ -18,6 +18,8 @@
 #include <rte_branch_prediction.h>
 #include <rte_cycles.h>
 
+#include <airlock_card.h>
+
 #include "dmatable_priv.h"
 
 bool
@@ -44,12 +46,15 @@ airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
 	/* Pairs with window_up(): what is behind the pointer is complete. */
 	void *space = atomic_load_explicit(&table->space, memory_order_acquire);
 	uint64_t tsc = rte_rdtsc();
-	uint16_t nb_mapped = 0;
+	uint16_t nb_mapped, nb_asked = n;
 	int error = 0;
 
 	airlock_count(&queue->taken, frames_of(runs, n));
 	if (unlikely(space == NULL))
 		return 0;
+	/* First, so that no card can write what the VM reads. */
+	if (unlikely(table->pages->card != NULL))
+		n = airlock_card_take(table->pages->card, runs, n);
 	/* In both or in none: what the device did not get is not the VMM's. */
 	nb_mapped = device_map(table, runs, n, &error);
 	if (likely(nb_mapped > 0))
@@ -57,7 +62,7 @@ airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
 	airlock_count(&queue->map_tsc, rte_rdtsc() - tsc);
 	airlock_count(&queue->map_calls, nb_mapped);
 	airlock_count(&queue->mapped, frames_of(runs, nb_mapped));
-	if (unlikely(nb_mapped < n))
+	if (unlikely(nb_mapped < nb_asked))
 		airlock_count(&queue->map_errors, 1);
 	return nb_mapped;
 }

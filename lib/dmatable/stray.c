@@ -23,6 +23,7 @@
 
 #include <rte_cycles.h>
 
+#include <airlock_card.h>
 #include <airlock_scrub.h>
 
 #include "dmatable_priv.h"
@@ -74,8 +75,9 @@ stray_resume(struct airlock_dmatable *table, uint32_t page)
 		airlock_scrub(airlock_page_addr(pages, frame), 1u << pages->frame_shift, 0, 0);
 		airlock_page_lease(pages, frame, table->window->tag);
 		airlock_count(&table->counters.resumed, 1);
-		/* Not both: neither. It comes back, and is asked for again. */
-		if (device_map(table, &run, 1, &error) == 0) {
+		/* Not all: none. It comes back, and is asked for again. */
+		if ((pages->card != NULL && airlock_card_take(pages->card, &run, 1) == 0) ||
+			device_map(table, &run, 1, &error) == 0) {
 			airlock_dmatable_unmap(table, 0, &frame, 1);
 			claimed = false;
 		}

@@ -20,6 +20,8 @@
 
 #include <rte_cycles.h>
 
+#include <airlock_card.h>
+
 #include "dmatable_priv.h"
 
 /* Mbufs given back in one call. */
@@ -158,11 +160,17 @@ uint32_t
 unmap_give_back(struct airlock_page_table *pages, const struct airlock_run *run)
 {
 	struct rte_mbuf *mbufs[BULK];
+	uint32_t nb_stuck = 0;
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < run->nb_frames; i++) {
 		struct rte_mbuf *m = pages->mbufs[run->first_frame + i];
 
+		if (unlikely(pages->card != NULL) &&
+			!airlock_card_give(pages->card, run->first_frame + i)) {
+			nb_stuck++;
+			continue;
+		}
 		if (n == BULK || (n != 0 && mbufs[0]->pool != m->pool)) {
 			bulk_put(mbufs, n);
 			n = 0;
@@ -170,7 +178,7 @@ unmap_give_back(struct airlock_page_table *pages, const struct airlock_run *run)
 		mbufs[n++] = m;
 	}
 	bulk_put(mbufs, n);
-	return run->nb_frames;
+	return run->nb_frames - nb_stuck;
 }
 
 static void

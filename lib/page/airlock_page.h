@@ -58,6 +58,8 @@
 /** Tags of VMs: 1 to this. */
 #define AIRLOCK_PAGE_MAX_TAG 0xffffff
 
+struct airlock_card;
+
 /** Who may read and write a frame. */
 enum airlock_page_state {
 	AIRLOCK_PAGE_FREE, /**< nobody: it lies in the mempool */
@@ -67,6 +69,12 @@ enum airlock_page_state {
 	AIRLOCK_PAGE_RELEASED, /**< a VM: it gave the frame back, which is still mapped for it */
 	AIRLOCK_PAGE_UNMAPPING, /**< a VM, until its agent has unmapped the frame */
 	AIRLOCK_PAGE_STATES,
+};
+
+/** Neighbouring frames. */
+struct airlock_run {
+	uint32_t first_frame;
+	uint32_t nb_frames; /**< 1 or more */
 };
 
 /** Frames of one mempool: neighbours. */
@@ -93,6 +101,8 @@ struct airlock_page_table {
 	 * Who exchanges a 1 has the frame. */
 	_Atomic uint8_t *owed;
 	struct rte_mbuf **mbufs; /**< nb_frames: each frame's, for good; NULL if it has none */
+	/** Cards' side of the frames (airlock_card.h), for good; NULL: cards have all of them. */
+	struct airlock_card *card;
 	uint32_t nb_partitions;
 	struct airlock_page_partition *partitions;
 	TAILQ_ENTRY(airlock_page_table) next;

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "airlock_card.h"
 #include "airlock_page.h"
 
 struct rte_device;
@@ -38,6 +39,12 @@ struct rte_device;
 
 struct airlock_pool;
 
+/** Whether cards keep a frame in their IOMMU domain while a VM has it. */
+enum airlock_dma {
+	AIRLOCK_DMA_STATIC,
+	AIRLOCK_DMA_STRICT,
+};
+
 struct airlock_pool_conf {
 	const char *name; /**< of the mempool, 1 to 25 characters; "<name>_<i>" where there are
 			       several partitions, 25 with that */
@@ -49,6 +56,7 @@ struct airlock_pool_conf {
 				     several, each is 64 frames or a multiple; the last one has the
 				     rest */
 	bool header; /**< keep the last frame for airlock_pool_header() */
+	enum airlock_dma dma; /**< strict: there is a driver for it (airlock_card.h) */
 };
 
 /** What is in a pool. */
@@ -59,6 +67,8 @@ struct airlock_pool_stats {
 	uint32_t header_pages; /**< in no mempool, always HOST: 0, or frame_pages */
 	uint32_t pages[AIRLOCK_PAGE_STATES]; /**< pages by state; their sum is nb_pages */
 	uint64_t violations; /**< transitions from a wrong state: 0 */
+	enum airlock_dma dma;
+	struct airlock_card_stats card; /**< zero where it is static */
 };
 
 /** What airlock_pool_verify() found. */
@@ -67,6 +77,7 @@ struct airlock_pool_report {
 	uint32_t free_by_mempool; /**< frames that lie in the mempools */
 	uint32_t nb_lost; /**< frames in no state at all */
 	uint64_t violations;
+	uint32_t nb_card_wrong; /**< frames that cards must not have, or need and do not have */
 };
 
 /**
@@ -79,7 +90,7 @@ struct airlock_pool_report {
  *         of range, or too many partitions for the frames), EBUSY (another process has locked the
  *         file), EFBIG (the file has another size), ENOSPC (no room in the file system), ENOMEM (no
  *         room in the EAL's memory for the mbuf headers), EOPNOTSUPP (the file system cannot punch
- *         holes), or what open(2), ftruncate(2) or mmap(2) said
+ *         holes), ENOTSUP (strict, without a driver for that), or what open(2), ftruncate(2) or mmap(2) said
  */
 struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
 
@@ -116,12 +127,19 @@ void airlock_pool_file(
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
 
 /**
- * Map the pool for a device's DMA, IOVA = VA.
+ * Map the pool for a device's DMA, IOVA = VA: all of it, or, where it is strict, what no VM has.
  *
  * @return 0, also for a device that does no DMA (a virtual one); otherwise a negative errno of
- *         rte_dev_dma_map()
+ *         rte_dev_dma_map() or airlock_card_attach()
  */
 int airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev);
+
+/**
+ * A device that the pool was mapped for has been removed from the EAL.
+ *
+ * @return whether airlock_pool_dma_map() is due when it is back; otherwise the EAL sees to it
+ */
+bool airlock_pool_dma_lost(struct airlock_pool *pool);
 
 /** Undo airlock_pool_dma_map(). The device must be stopped. */
 void airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev);
@@ -134,6 +152,8 @@ void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_sta
  * the two are counted again, for some milliseconds, until they agree once.
  *
  * @param report  receives the figures; may be NULL
+ * Where it is strict, what cards have is held against the table, too.
+ *
  * @return 0; -EBADMSG if they differ, a frame is in no state, or a transition was wrong
  */
 int airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report);

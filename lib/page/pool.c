@@ -17,38 +17,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <rte_bus.h>
-#include <rte_cycles.h>
-#include <rte_dev.h>
 #include <rte_errno.h>
-#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_memory.h>
 
-#include "airlock_pool.h"
-#include "pool_file.h"
+#include "pool_priv.h"
 
 #define POOL_OPS "airlock_page"
 /* Between buffers that the mbuf library makes: the largest power of two in 16 bits. */
 #define POOL_MAX_STRIDE (32 * 1024)
 
-/* Counts that are taken until they agree. */
-#define VERIFY_TRIES	50
-#define VERIFY_PAUSE_US 100
-
 RTE_LOG_REGISTER(page_logtype, airlock.page, INFO);
-#define POOL_LOG(level, ...) rte_log(RTE_LOG_##level, page_logtype, "page: " __VA_ARGS__)
-
-struct airlock_pool {
-	struct pool_file file;
-	char *path;
-	uint32_t nb_pages;
-	uint32_t frame_pages;
-	uint32_t header_frames; /* at the end, in no mempool: 0 or 1 */
-	struct airlock_page_table *table;
-	struct rte_mempool *mempools[AIRLOCK_POOL_MAX_PARTITIONS];
-};
 
 static bool
 sizes_are_good(const struct airlock_pool_conf *conf)
@@ -230,6 +210,13 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 		err = -ENOMEM;
 		goto unregister;
 	}
+	if (conf->dma == AIRLOCK_DMA_STRICT) {
+		pool->table->card = airlock_card_create(
+			pool->table, pool->table->nb_frames - pool->header_frames);
+		err = -rte_errno;
+		if (pool->table->card == NULL)
+			goto destroy_table;
+	}
 	err = mempools_create(pool, conf->socket_id);
 	if (err < 0)
 		goto destroy_table;
@@ -241,6 +228,7 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 	return pool;
 
 destroy_table:
+	airlock_card_destroy(pool->table->card);
 	airlock_page_table_destroy(pool->table);
 unregister:
 	rte_extmem_unregister(pool->file.base, pool->file.bytes);
@@ -266,6 +254,7 @@ airlock_pool_destroy(struct airlock_pool *pool, bool keep_file)
 	if (pool == NULL)
 		return;
 	mempools_free(pool);
+	airlock_card_destroy(pool->table->card);
 	airlock_page_table_destroy(pool->table);
 	rte_extmem_unregister(pool->file.base, pool->file.bytes);
 	/* The lock is still held: no other daemon can have opened it meanwhile. */
@@ -308,98 +297,4 @@ struct airlock_page_table *
 airlock_pool_table(const struct airlock_pool *pool)
 {
 	return pool->table;
-}
-
-int
-airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev)
-{
-	uint64_t base = (uintptr_t)pool->file.base;
-
-	rte_errno = 0;
-	if (rte_dev_dma_map(dev, pool->file.base, base, pool->file.bytes) == 0)
-		return 0;
-	/* A virtual device's bus has no DMA at all; a PCI device that cannot map is an error. */
-	if (rte_errno == ENOTSUP && strcmp(rte_bus_name(rte_dev_bus(dev)), "pci") != 0)
-		return 0;
-	/* The kernel's refusal of a single map does not reach rte_errno. */
-	return rte_errno > 0 ? -rte_errno : -EINVAL;
-}
-
-void
-airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev)
-{
-	uint64_t base = (uintptr_t)pool->file.base;
-
-	if (rte_dev_dma_unmap(dev, pool->file.base, base, pool->file.bytes) < 0 &&
-		rte_errno != ENOTSUP)
-		POOL_LOG(WARNING, "%s: cannot unmap the pool: %s\n", rte_dev_name(dev),
-			rte_strerror(rte_errno));
-}
-
-void
-airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *stats)
-{
-	uint32_t frames[AIRLOCK_PAGE_STATES];
-
-	airlock_page_table_count(pool->table, frames);
-	stats->nb_pages = pool->nb_pages;
-	stats->frame_pages = pool->frame_pages;
-	stats->header_pages = pool->header_frames * pool->frame_pages;
-	stats->huge = pool->file.huge;
-	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
-		stats->pages[i] = frames[i] * pool->frame_pages;
-	stats->violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
-}
-
-static uint32_t
-free_by_table(const struct airlock_page_table *table, const struct airlock_page_partition *p)
-{
-	uint32_t nb_free = 0;
-
-	for (uint32_t i = p->first_frame; i < p->first_frame + p->nb_frames; i++)
-		nb_free += airlock_page_state_get(table, i) == AIRLOCK_PAGE_FREE;
-	return nb_free;
-}
-
-/*
- * Frames that lcores take or free between the two counts are a difference that is another one, or
- * none, a moment later. One that is real stays.
- *
- * @return whether table and mempool have the same number of free frames
- */
-static bool
-partition_verify(
-	const struct airlock_pool *pool, uint32_t partition, struct airlock_pool_report *report)
-{
-	const struct airlock_page_partition *p = &pool->table->partitions[partition];
-	uint32_t by_table, by_mempool, tries = VERIFY_TRIES;
-
-	for (;;) {
-		by_mempool = rte_mempool_avail_count(pool->mempools[partition]);
-		by_table = free_by_table(pool->table, p);
-		if (by_table == by_mempool || --tries == 0)
-			break;
-		rte_delay_us_sleep(VERIFY_PAUSE_US);
-	}
-	report->free_by_table += by_table;
-	report->free_by_mempool += by_mempool;
-	return by_table == by_mempool;
-}
-
-int
-airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report)
-{
-	struct airlock_pool_report found = {.nb_lost = pool->table->nb_frames};
-	uint32_t frames[AIRLOCK_PAGE_STATES];
-	bool agree = true;
-
-	for (uint32_t i = 0; i < pool->table->nb_partitions; i++)
-		agree &= partition_verify(pool, i, &found);
-	airlock_page_table_count(pool->table, frames);
-	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
-		found.nb_lost -= frames[i];
-	found.violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
-	if (report != NULL)
-		*report = found;
-	return agree && found.nb_lost == 0 && found.violations == 0 ? 0 : -EBADMSG;
 }

@@ -84,6 +84,8 @@ airlock_uplink_detach(struct airlock_uplink *uplink)
 	/* The interrupt thread may still be in the event that said so. */
 	if (uplink->device != NULL && rte_dev_remove(uplink->device) < 0)
 		return -EAGAIN;
+	if (uplink->device != NULL && airlock_pool_dma_lost(uplink->pool))
+		uplink->dma_mapped = false;
 	uplink->device = NULL;
 	return 0;
 }

@@ -95,10 +95,13 @@ step() {
     say "$(cut -d ' ' -f 1 /proc/uptime): $*"
 }
 
+# Of the uplink that the card is: "mtu=9000,dma=strict".
+card_options=
+
 # start_on_card OPTION...
 start_on_card() {
     step "airlockd starts"
-    start_airlockd --lcores '0@0,1@1' -m 64 -a "$CARD" -- --uplink port=0 "$@"
+    start_airlockd --lcores '0@0,1@1' -m 64 -a "$CARD" -- --uplink "port=0${card_options:+,$card_options}" "$@"
     step "airlockd is ready"
 }
 

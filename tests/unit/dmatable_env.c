@@ -43,7 +43,7 @@ window_resume(struct airlock_dmatable *table, uint32_t frame, void *arg)
 }
 
 static int
-pool_init(struct dmatable_env *env)
+pool_init(struct dmatable_env *env, enum airlock_dma dma)
 {
 	struct airlock_pool_conf conf = {
 		.name = "test_dmatable",
@@ -52,6 +52,7 @@ pool_init(struct dmatable_env *env)
 		.frame_pages = 1,
 		.socket_id = SOCKET_ID_ANY,
 		.header = true,
+		.dma = dma,
 	};
 	struct airlock_window_header *header;
 
@@ -79,7 +80,7 @@ kernel_check(struct dmatable_env *env)
 
 static int
 env_init(struct dmatable_env *env, enum airlock_stray stray, const char *device,
-	enum airlock_iommu iommu)
+	enum airlock_iommu iommu, enum airlock_dma dma)
 {
 	struct airlock_dmatable_conf conf = {.name = "vm0",
 		.path = env->path,
@@ -101,7 +102,7 @@ env_init(struct dmatable_env *env, enum airlock_stray stray, const char *device,
 	unlink(env->pool_path);
 	unlink(env->path);
 	unlink(env->device_path);
-	ret = pool_init(env);
+	ret = pool_init(env, dma);
 	if (ret != TEST_SUCCESS)
 		return ret;
 	ret = kernel_check(env);
@@ -117,13 +118,19 @@ env_init(struct dmatable_env *env, enum airlock_stray stray, const char *device,
 int
 dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray)
 {
-	return env_init(env, stray, NULL, AIRLOCK_IOMMU_BATCHED);
+	return env_init(env, stray, NULL, AIRLOCK_IOMMU_BATCHED, AIRLOCK_DMA_STATIC);
+}
+
+int
+dmatable_env_init_strict(struct dmatable_env *env)
+{
+	return env_init(env, AIRLOCK_STRAY_STALL, NULL, AIRLOCK_IOMMU_BATCHED, AIRLOCK_DMA_STRICT);
 }
 
 int
 dmatable_env_init_device(struct dmatable_env *env, const char *device, enum airlock_iommu iommu)
 {
-	return env_init(env, AIRLOCK_STRAY_STALL, device, iommu);
+	return env_init(env, AIRLOCK_STRAY_STALL, device, iommu, AIRLOCK_DMA_STATIC);
 }
 
 void

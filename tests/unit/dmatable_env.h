@@ -38,6 +38,8 @@ int dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray);
 /** The same for a VM with a device, by its PCI address. */
 int dmatable_env_init_device(
 	struct dmatable_env *env, const char *device, enum airlock_iommu iommu);
+/** The same where cards do not have what VMs have; a driver for that is there. */
+int dmatable_env_init_strict(struct dmatable_env *env);
 void dmatable_env_fini(struct dmatable_env *env);
 
 /** Wait for a condition; false after the deadline. */

@@ -27,6 +27,8 @@
 
 #include <linux/vfio.h>
 
+#include <rte_common.h>
+
 #include "vfio_container.h"
 
 #define DEVICES "/sys/bus/pci/devices"
@@ -167,10 +169,9 @@ linux_close(void *arg)
 	free(container);
 }
 
-static int
-linux_map(void *arg, uint64_t iova, uint64_t vaddr, uint64_t bytes)
+int
+vfio_fd_map(int fd, uint64_t iova, uint64_t vaddr, uint64_t bytes)
 {
-	const struct container *container = arg;
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
@@ -179,31 +180,54 @@ linux_map(void *arg, uint64_t iova, uint64_t vaddr, uint64_t bytes)
 		.size = bytes,
 	};
 
-	return ioctl(container->fd, VFIO_IOMMU_MAP_DMA, &map) < 0 ? -errno : 0;
+	return ioctl(fd, VFIO_IOMMU_MAP_DMA, &map) < 0 ? -errno : 0;
 }
 
 /* The kernel flushes the IOMMU's caches before it returns. */
-static int
-linux_unmap(void *arg, uint64_t iova, uint64_t bytes)
+int64_t
+vfio_fd_unmap(int fd, uint64_t iova, uint64_t bytes)
 {
-	const struct container *container = arg;
 	struct vfio_iommu_type1_dma_unmap unmap = {
 		.argsz = sizeof(unmap),
 		.iova = iova,
 		.size = bytes,
 	};
 
-	return ioctl(container->fd, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0 ? -errno : 0;
+	return ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0 ? -errno : (int64_t)unmap.size;
 }
 
 /* A container without a group has no domain to ask about. */
+bool
+vfio_fd_is_alive(int fd)
+{
+	struct vfio_iommu_type1_info info = {.argsz = sizeof(info)};
+
+	return ioctl(fd, VFIO_IOMMU_GET_INFO, &info) == 0;
+}
+
+static int
+linux_map(void *arg, uint64_t iova, uint64_t vaddr, uint64_t bytes)
+{
+	const struct container *container = arg;
+
+	return vfio_fd_map(container->fd, iova, vaddr, bytes);
+}
+
+static int
+linux_unmap(void *arg, uint64_t iova, uint64_t bytes)
+{
+	const struct container *container = arg;
+	int64_t ret = vfio_fd_unmap(container->fd, iova, bytes);
+
+	return RTE_MIN(ret, 0);
+}
+
 static bool
 linux_is_alive(void *arg)
 {
 	const struct container *container = arg;
-	struct vfio_iommu_type1_info info = {.argsz = sizeof(info)};
 
-	return ioctl(container->fd, VFIO_IOMMU_GET_INFO, &info) == 0;
+	return vfio_fd_is_alive(container->fd);
 }
 
 static int

@@ -58,6 +58,14 @@ extern const struct vfio_container_ops vfio_container_linux;
 /* Use these instead; NULL: the kernel's again. Tests, while no space is open. */
 void vfio_container_use(const struct vfio_container_ops *ops);
 
+/*
+ * vfio_container.c: the same of any container, by its descriptor. unmap() returns how many bytes
+ * were mapped in the range and are not any more, or -errno.
+ */
+int vfio_fd_map(int fd, uint64_t iova, uint64_t vaddr, uint64_t bytes);
+int64_t vfio_fd_unmap(int fd, uint64_t iova, uint64_t bytes);
+bool vfio_fd_is_alive(int fd);
+
 /* vfio_device.c: check(), with the place of sysfs' "devices" directory of the PCI bus. */
 int vfio_device_check(const char *devices, const char *device, char *why, size_t size);
 /* The number of the device's IOMMU group, or -ENOENT. */

@@ -9,9 +9,12 @@
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
+# static, or for the case strict.
+dma=${dma:-static}
 web=52:54:00:00:00:01
 win=52:54:00:00:00:02
 each=400
+card_options=dma=$dma
 
 are_up() {
     [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/vm,web state' '/airlock/vm,win state' \
@@ -21,6 +24,21 @@ are_up() {
 
 echoed() {
     echo $(($(outside received) - before))
+}
+
+is_clean() {
+    [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages/verify verdict')" = '"clean"' ]
+}
+
+# check_strict: each frame that the VM got was taken from the card first.
+check_strict() {
+    local taken
+
+    taken=$(ask "$AIRLOCKD_PREFIX" '/airlock/pages cards taken')
+    say "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages cards')"
+    [ "$taken" -ge "$(counted win shown)" ] || fail "$taken frames were taken from the card"
+    [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages cards errors' '/airlock/pages cards stuck' | xargs)" = "0 0" ] ||
+        fail "not all could be taken or given back"
 }
 
 arrived() {
@@ -49,4 +67,6 @@ say "$(ask "$AIRLOCKD_PREFIX" '/airlock/vm,win window remapped_packets') remappe
 [ "$(telemetry /airlock/uplinks 0 sent_packets)" -eq $each ] || fail "not all sent"
 [ "$(echoed)" -eq $each ] || fail "$(echoed) packets came back, not $each"
 [ "$(dmar_faults)" -eq 0 ] || fail "DMA was refused"
+wait_for 20 is_clean || fail "$(ask "$AIRLOCKD_PREFIX" /airlock/pages/verify /airlock/pages)"
+[ "$dma" = static ] || check_strict
 stop_airlockd
