@@ -24,8 +24,8 @@
 /* Beyond any character, so that no long flag looks like a short one. */
 #define LONG_BASE 256
 
-/* More than any list has keys; a longer one repeats some. */
-#define PAIRS_MAX 16
+/* No list has more keys; a longer one repeats some. */
+#define PAIRS_MAX CONFIG_KEY_MAX
 
 static void
 options_of_keys(struct option *options)

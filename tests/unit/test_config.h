@@ -18,7 +18,7 @@
 #include "airlock_config.h"
 #include "test.h"
 
-#define MAX_ARGS 16
+#define MAX_ARGS 64
 #define WEB	 "name=web,mac=52:54:00:00:00:01"
 #define DB	 "name=db,mac=52:54:00:00:00:02"
 #define VM_WEB	 "[vm web]\nmac = 52:54:00:00:00:01\n"

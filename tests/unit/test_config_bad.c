@@ -185,7 +185,7 @@ static const struct bad_flags bad_flags[] = {
 		"socket '/tmp/s' of VM 'db' is that of VM 'web'"},
 	{{"--vm", WEB ",socket=/run/airlock/db.sock", "--vm", DB}, "--vm",
 		"socket '/run/airlock/db.sock'"},
-	{{"--vm", X10("a=1,") X10("a=1,")}, "--vm", "more than 16 keys"},
+	{{"--vm", X10(X10("a=1,"))}, "--vm", " keys, expected name=NAME"},
 	{{"--vm", X10(X10(X10("x")))}, "--vm", "expected one of name, mac"},
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "config_priv.h"
 #include "test_config.h"
 
 static char folder[64];
@@ -113,6 +114,90 @@ test_changes_take_their_place(void)
 }
 
 static int
+test_mirror_and_device_are_saved(void)
+{
+	static const struct airlock_config_pair pairs[] = {{"name", "new"},
+		{"mac", "52:54:00:00:00:07"}, {"deliver", "auto"}, {"mirror", "db"},
+		{"mirror-direction", "tx"}, {"dma-device", "00:05.0"}, {"iommu", "strict"}};
+	static const char text[] = VM_WEB "mirror = db ; all\ndeliver = remap\n"
+					  "dma-device = 06:00.1\n" VM_DB;
+	static const char saved[] = VM_WEB "mirror = none ; all\ndeliver = remap\n"
+					   "dma-device = 06:00.1\n" VM_DB
+					   "\n[vm new]\nmac = 52:54:00:00:00:07\nmirror = db\n"
+					   "mirror-direction = tx\ndeliver = auto\n"
+					   "dma-device = 0000:00:05.0\niommu = strict\n";
+
+	TEST_ASSERT_EQUAL(parse_file(text), AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT(airlock_config_add_vm(&config, pairs, RTE_DIM(pairs), "add", error) == 2, "%s",
+		error);
+	strcpy(config.vms[0].mirror, "none");
+	TEST_ASSERT_SUCCESS(save_to_path(), "%s", error);
+	return check_saved(saved);
+}
+
+/* All of an object's keys are none of them the default, and those of *again* are the same. */
+static int
+check_keys(enum config_scope scope, const struct airlock_config *again, const void *object,
+	const void *object_again)
+{
+	char text[PATH_MAX], text_again[PATH_MAX];
+
+	for (unsigned int id = 0; id < CONFIG_KEY_MAX; id++) {
+		if (config_keys[id].scope != scope || config_keys[id].identity)
+			continue;
+		TEST_ASSERT(!config_is_default(&config, id, object), "nothing is seen of %s",
+			config_keys[id].name);
+		config_text(&config, id, object, text, sizeof(text));
+		config_text(again, id, object_again, text_again, sizeof(text_again));
+		ASSERT_TEXT(text_again, text, config_keys[id].name);
+	}
+	return TEST_SUCCESS;
+}
+
+static int
+check_again(const struct airlock_config *again)
+{
+	TEST_ASSERT_SUCCESS(check_keys(CONFIG_SCOPE_AIRLOCK, again, &config, again), "[airlock]");
+	TEST_ASSERT_EQUAL(again->nb_uplinks, 2, "uplinks");
+	TEST_ASSERT_EQUAL(again->uplinks[1].port_id, 7, "port");
+	TEST_ASSERT_SUCCESS(
+		check_keys(CONFIG_SCOPE_UPLINK, again, &config.uplinks[1], &again->uplinks[1]),
+		"uplink");
+	TEST_ASSERT_EQUAL(again->nb_vms, 2, "VMs");
+	ASSERT_TEXT(again->vms[0].name, "web", "name");
+	return check_keys(CONFIG_SCOPE_VM, again, &config.vms[0], &again->vms[0]);
+}
+
+static int
+test_each_key_of_a_flag_comes_back_from_the_file(void)
+{
+	struct airlock_config again = {0};
+	char name[] = "airlockd", flag[] = "-c";
+	char *argv[] = {name, flag, path, NULL};
+	int ret;
+
+	verdict = PARSE(false, "--run-dir", "/r", "--pool-pages", "4096", "--pool-file", "/p",
+		"--control", "/c", "--control-owner", "root", "--control-group", "root",
+		"--control-mode", "0640", "--socket-owner", "root", "--socket-group", "root",
+		"--socket-mode", "0660", "--metrics", "[::1]:9100", "--stats", "9", "--retries",
+		"3", "--copy-below", "512", "--idle", "adaptive", "--idle-pause", "1",
+		"--idle-sleep", "2", "--idle-wait", "3", "--uplink", "port=3", "--uplink",
+		"port=7,queues=2,mtu=9000,desc=512,storm=5", "--vm",
+		WEB ",socket=/s,mode=server,queues=2,vlan=5,uplink=7,antispoof=off,storm=6,"
+		    "rx-rate=1G,rx-burst=1M,tx-rate=2G,tx-burst=2M,mirror=db,"
+		    "mirror-direction=rx,deliver=remap,quota=7,stray=kill,"
+		    "dma-device=00:05.0,iommu=strict",
+		"--vm", DB);
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	TEST_ASSERT_SUCCESS(save_to_path(), "%s", error);
+	verdict = airlock_config_parse(&again, RTE_DIM(argv) - 1, argv, error);
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	ret = check_again(&again);
+	airlock_config_fini(&again);
+	return ret;
+}
+
+static int
 refuses(const char *words)
 {
 	TEST_ASSERT_EQUAL(save_to_path(), -EINVAL, "not refused: %s", words);
@@ -150,6 +235,10 @@ static const struct unit_test_suite config_save_suite = {
 			TEST_CASE_ST(setup_folder, teardown_folder,
 				test_flags_are_saved_and_defaults_are_not),
 			TEST_CASE_ST(setup_folder, teardown_folder, test_changes_take_their_place),
+			TEST_CASE_ST(
+				setup_folder, teardown_folder, test_mirror_and_device_are_saved),
+			TEST_CASE_ST(setup_folder, teardown_folder,
+				test_each_key_of_a_flag_comes_back_from_the_file),
 			TEST_CASE_ST(setup_folder, teardown_folder,
 				test_what_no_file_can_say_is_refused),
 			TEST_CASES_END(),
