@@ -153,6 +153,8 @@ rpc_lcore_stats(
 	stats->idle_iterations -= base->idle_iterations;
 	stats->busy_tsc -= base->busy_tsc;
 	stats->idle_tsc -= base->idle_tsc;
+	stats->sleeps -= base->sleeps;
+	stats->sleep_tsc -= base->sleep_tsc;
 	for (unsigned int i = 0; i < AIRLOCK_WORK_MAX; i++) {
 		stats->work[i].packets -= base->work[i].packets;
 		stats->work[i].tsc -= base->work[i].tsc;

@@ -4,7 +4,8 @@
 #
 # idle=adaptive: with ten VMs that are silent the lcore sleeps, which the CPU time of airlockd shows;
 # a packet on the uplink, a tap, wakes it by an interrupt, and what the VM answers by a kick. VMs
-# are added and deleted meanwhile, and the lcore stops when it is told to.
+# are added and deleted meanwhile, and the lcore stops when it is told to. How often it sleeps is
+# counted.
 
 # shellcheck source=tests/smoke/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -65,6 +66,17 @@ after=$(cpu_ms)
 echo "idle with $nb_vms VMs: $(((after - before) / 50)).$(((after - before) / 5 % 10)) % of a CPU, all" \
     "threads of airlockd; the lcore woke $((($(telemetry /airlock/lcores,1 sleeps) - slept) / 5))" \
     "times a second"
+# What the control socket tells of sleep begins anew with a reset, as all else does.
+slept=$(telemetry /airlock/lcores,1 sleeps)
+"$ctl" --socket "$RUN_DIR/control.sock" stats reset
+sleep 1
+"$ctl" --socket "$RUN_DIR/control.sock" --json lcores >"$AIRLOCK_WORK/lcores.json"
+/usr/bin/python3 -c '
+import json, sys
+(lcore,) = json.load(open(sys.argv[1]))
+assert 0 < lcore["sleeps"] <= int(sys.argv[2]) and 50 <= lcore["sleep_percent"] <= 100, lcore
+' "$AIRLOCK_WORK/lcores.json" $(($(telemetry /airlock/lcores,1 sleeps) - slept)) ||
+    fail "sleep after a reset"
 for ((i = 0; i < nb_vms; i++)); do
     ping -q -c 3 -i 0.2 -W 2 "10.0.0.$((i + 2))" >"$AIRLOCK_WORK/ping.log" ||
         fail "vm$i does not answer: $(cat "$AIRLOCK_WORK/ping.log")"
