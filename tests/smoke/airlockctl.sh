@@ -81,7 +81,7 @@ db   52:54:00:00:00:02  down   copy
 END
 was_asked vm.list null
 ctl 0 good vm show web
-says 'state +up' 'vlan +none' 'features 0x20500008001' \
+says 'state +up' 'vlan +none' 'mirror +db' 'mirror_direction +rx' 'features 0x20500008001' \
     '   csum mrg_rxbuf version_1 ring_packed bit_41' \
     'delivered to it +1000 +100000 +12' '0 +1000 +100000 +500 +50000 +0' \
     '  held of quota +50 of 200 \(25 %\) #####' '  mapped +800 frames, 8.0 a call, 200 ns a frame' \
@@ -98,6 +98,10 @@ was_asked vm.add '{"name": "x", "mac": "52:54:00:00:00:03", "socket": "/a=b", "q
 ctl 0 good vm set web mac=52:54:00:00:00:04,vlan=7
 prints </dev/null
 was_asked vm.set '{"name": "web", "mac": "52:54:00:00:00:04", "vlan": "7"}'
+ctl 0 good vm add name=x,mac=52:54:00:00:00:03,mirror=db,mirror-direction=tx
+was_asked vm.add '{"name": "x", "mac": "52:54:00:00:00:03", "mirror": "db", "mirror-direction": "tx"}'
+ctl 0 good vm set web mirror=none
+was_asked vm.set '{"name": "web", "mirror": "none"}'
 ctl 0 good vm del x
 was_asked vm.del '{"name": "x"}'
 ctl 0 good uplink list
@@ -114,6 +118,7 @@ ctl 0 good lcores
 prints <<'END'
 lcore 1: rx handoff
   busy                  60 % ############
+  asleep                30 %, 9 times
   iterations            1000, 25.0 % of them idle
   polls                 uplink queues 1, VM queues 2
   waiting in its inbox  0
@@ -150,6 +155,8 @@ prints <<'END'
 [airlock]
 run-dir = /run/airlock
 stats = 0
+idle = adaptive
+idle-wait = 20000
 
 [uplink 0]
 queues = 2
@@ -157,6 +164,7 @@ queues = 2
 [vm web]
 mac = 52:54:00:00:00:01
 vlan = 7
+mirror = db
 
 [lcores]
 1 = rx tx:web.0

@@ -26,7 +26,7 @@ def flows(what, packets):
 
 def vm(name, mac, packets=0, **more):
     return {"name": name, "mac": mac, "state": "up" if packets else "down", "vlan": 0,
-            "connects": 1 if packets else 0, "features": "0x0", **flows("delivered", packets),
+            "mirror": "none", "mirror_direction": "both", "connects": 1 if packets else 0, "features": "0x0", **flows("delivered", packets),
             **flows("taken", packets // 2), "rx_drops": {"total": 0}, "tx_drops": {"total": 0},
             "deliver": "copy", **more,
             "queue_0": {**flows("delivered", packets), **flows("taken", packets // 2), "rx_drops": 0}}
@@ -40,6 +40,7 @@ WINDOW = {"state": "up", "pid": 4711, "windows": 1, "resumed": 0, "agents_refuse
           "unmap_requests": 7, "unmap_ns": 70000, "strays": 0, "refused": {"not_posted": 5}}
 # version_1, ring_packed, mrg_rxbuf, csum, and one bit that has no name.
 WEB = vm("web", "52:54:00:00:00:01", 1000, deliver="auto", features="0x20500008001",
+         mirror="db", mirror_direction="rx",
          rx_drops={"total": 12, "quota": 2, "ring_full": 10}, tx_drops={"total": 1, "spoofed": 1},
          window=WINDOW)
 DB = vm("db", "52:54:00:00:00:02")
@@ -48,7 +49,8 @@ UPLINK = {"port": 0, "name": "net_tap0", "state": "up", "mtu": 1500, "rx_queues"
           "rx_drops": {"total": 30, "unknown_mac": 30}, "tx_drops": {"total": 0},
           "port_missed": 5, "port_rx_errors": 0, "port_no_page": 6, "port_tx_errors": 0}
 LCORE = {"lcore": 1, "rx": "yes", "handoff": "yes", "tx": "no", "uplink_queues": 1, "vm_queues": 2,
-         "iterations": 1000, "idle_iterations": 250, "busy_percent": 60, "rx_packets": 2000,
+         "iterations": 1000, "idle_iterations": 250, "busy_percent": 60, "sleeps": 9,
+         "sleep_percent": 30, "rx_packets": 2000,
          "rx_cycles_per_packet": 35, "handoff_packets": 1000, "handoff_cycles_per_packet": 210,
          "inbox": 0, "drops": {"total": 9, "lcore_full": 9}, "bursts": BURSTS}
 PAGES = {"pages": 8192, "frame_pages": 1, "huge": "yes", "free": 4096, "card": 1024, "host": 8,
@@ -62,8 +64,10 @@ CAPTURE = {
     "filter": "", "drops_only": "yes", "snaplen": 262144, "packets": 10, "missed": 2,
     "file_bytes": 1234,
 }
-CONFIG = {"file": "", "airlock": {"run-dir": "/run/airlock", "stats": 0},
-          "uplinks": {"0": {"queues": 2}}, "vms": {"web": {"mac": "52:54:00:00:00:01", "vlan": 7}},
+CONFIG = {"file": "", "airlock": {"run-dir": "/run/airlock", "stats": 0, "idle": "adaptive",
+                                  "idle-wait": 20000},
+          "uplinks": {"0": {"queues": 2}},
+          "vms": {"web": {"mac": "52:54:00:00:00:01", "vlan": 7, "mirror": "db"}},
           "lcores": {"1": "rx tx:web.0"}}
 METHODS = {
     "capture.start": CAPTURE, "capture.stop": CAPTURE, "capture.list": [CAPTURE],

@@ -174,6 +174,89 @@ def check_changes(rpc):
         assert rpc.get("vm.del", name=name) is True
 
 
+# Of each key but a device's: what it is added with, what it is changed to (None: it cannot be), a
+# value that is wrong, and what is said of that.
+KEYS = {
+    "mac": ("52:54:00:00:00:21", "52:54:00:00:00:22", "ff:ff:ff:ff:ff:ff", "a unicast MAC"),
+    "socket": (os.path.join(os.path.dirname(path), "its.own"), None, "", "socket ''"),
+    "mode": ("server", None, "listen", "mode 'listen', expected client or server"),
+    "queues": (2, None, 0, "queues '0', expected a number from 1 to 16"),
+    "vlan": (7, 8, 4095, "vlan '4095', expected a number from 0 to 4094"),
+    "uplink": (0, 0, 3, "uplink '3' of VM 'new', expected the port of a configured uplink"),
+    "antispoof": ("off", "on", "yes", "antispoof 'yes', expected off or on"),
+    "storm": (5, 6, -1, "storm '-1', expected a number from 0"),
+    "rx-rate": (1000000, 2000000, 7999, "rx-rate '7999', expected 0, or a number from 8000"),
+    "rx-burst": (100000, 200000, 99999, "rx-burst '99999', expected 0, or a number"),
+    "tx-rate": (3000000, 4000000, "1g", "tx-rate '1g', expected 0, or a number from 8000"),
+    "tx-burst": (300000, 400000, "1001M", "tx-burst '1001M', expected 0, or a number"),
+    "mirror": ("web", "db", "nobody", "mirror 'nobody' of VM 'new', expected another VM, or none"),
+    "mirror-direction": ("tx", "rx", "in", "mirror-direction 'in', expected both, rx or tx"),
+    "deliver": ("copy", "copy", "zero", "deliver 'zero', expected copy, auto or remap"),
+    "quota": (100, 200, "half", "quota 'half', expected a number from 0"),
+    "stray": ("kill", "stall", "ignore", "stray 'ignore', expected stall or kill"),
+    "iommu": ("strict", None, "lazy", "iommu 'lazy', expected batched or strict"),
+}
+
+
+def named(rpc, method, **params):
+    """The keys that an error offers."""
+    message = rpc.call(method, **params)["error"]["message"]
+    return set(message.split("expected one of ")[1].split(", ")) - {"name", "dma-device"}
+
+
+def check_keys(rpc):
+    """Every key that there is, so that a new one without its line in KEYS fails."""
+    changes = {key: changed for key, (_, changed, _, _) in KEYS.items() if changed is not None}
+    assert named(rpc, "vm.add", name="new", colour=1) == set(KEYS)
+    assert named(rpc, "vm.set", name="web") == set(changes)
+    added = {key: value for key, (value, _, _, _) in KEYS.items()}
+    for key, (_, _, wrong, words) in KEYS.items():
+        rpc.refused(-32602, words, "vm.add", **{**added, "name": "new", key: wrong})
+    rpc.get("vm.add", name="new", **added)
+    assert rpc.get("config.get")["vms"]["new"] == added, rpc.get("config.get")["vms"]["new"]
+    for key in changes:
+        rpc.refused(-32602, KEYS[key][3], "vm.set", name="new", **{key: KEYS[key][2]})
+    for key in set(KEYS) - set(changes):
+        rpc.refused(-32602, f"{key} cannot be changed", "vm.set", name="new", **{key: added[key]})
+    for key, value in changes.items():
+        rpc.get("vm.set", name="new", **{key: value})
+        added[key] = value
+        assert rpc.get("config.get")["vms"]["new"] == added, rpc.get("config.get")["vms"]["new"]
+    shown = rpc.get("vm.show", name="new")
+    assert [shown[key] for key in ("vlan", "rx_rate", "tx_rate", "storm", "mirror", "mirror_direction")
+            ] == [8, 2000000, 4000000, 6, "db", "rx"], shown
+    rpc.get("vm.del", name="new")
+
+
+def check_mirrors(rpc):
+    """Copies go to one that is not mirrored itself; what gets some cannot be deleted."""
+    rpc.get("vm.add", name="new", mac="52:54:00:00:00:21", mode="server", mirror="db")
+    for params, words in (
+            ({"name": "web", "mirror": "new"}, "mirror 'new' of VM 'web' is mirrored itself"),
+            ({"name": "db", "mirror": "web"}, "which gets copies of VM 'new', expected none"),
+            ({"name": "new", "mirror": "new"}, "mirror 'new' of VM 'new', expected another VM"),
+            ({"name": "new", "mirror": None}, "mirror is null, expected"),
+            ({"name": "new", "mirror": 5}, "mirror is a number, expected"),
+            ({"name": "new", "mirror": "a/b"}, "mirror 'a/b', expected"),
+            ({"name": "new", "mirror-direction": True}, "mirror-direction is true, expected both")):
+        rpc.refused(-32602, words, "vm.set", **params)
+    rpc.refused(-32602, "it gets those of VM 'new'", "vm.del", name="db")
+    assert rpc.get("vm.show", name="new")["mirror"] == "db"
+    rpc.get("vm.set", name="new", mirror="none")
+    assert rpc.get("vm.show", name="new")["mirror"] == "none"
+    rpc.get("vm.del", name="new")
+
+
+def check_idle(rpc):
+    """Keys of airlockd as a whole are no VM's; as the test has started it."""
+    for key in "idle", "idle-pause", "idle-sleep", "idle-wait":
+        rpc.refused(-32602, f"key '{key}', expected one of", "vm.set", name="web", **{key: 1})
+        rpc.refused(-32602, f"key '{key}', expected one of", "vm.add", name="new", **{key: 1})
+    have = rpc.get("config.get")["airlock"]
+    assert [have[key] for key in ("idle", "idle-pause", "idle-sleep", "idle-wait")] == [
+        "adaptive", 200, 2000, 20000], have
+
+
 def check_many(rpc):
     """A client that never reads, others that send halves, and too many of them."""
     deaf = Client()
@@ -205,4 +288,7 @@ check_shows(first)
 check_log(first)
 check_vms(first)
 check_changes(first)
+check_keys(first)
+check_mirrors(first)
+check_idle(first)
 check_many(first)

@@ -3,8 +3,9 @@
 # Copyright(c) 2026 The airlock authors
 #
 # The control socket of a running airlockd: methods answer what docs/rpc.md promises, under the
-# names that telemetry has; VMs are added and deleted while two others send to each other; what is
-# wrong is refused with one line and changes nothing; a client that never reads holds up nobody.
+# names that telemetry has; VMs are added, changed by every key and deleted while two others send to
+# each other; what is wrong is refused with one line and changes nothing; a client that never reads
+# holds up nobody.
 
 # shellcheck source=tests/smoke/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,8 @@ socket=$RUN_DIR/control.sock
 
 start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- \
     --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server \
-    --vm name=db,mac=52:54:00:00:00:02,mode=server --socket-group daemon --socket-mode 0660
+    --vm name=db,mac=52:54:00:00:00:02,mode=server --socket-group daemon --socket-mode 0660 \
+    --idle adaptive --idle-pause 200 --idle-sleep 2000 --idle-wait 20000
 for each in "$socket root 600" "$RUN_DIR/web.sock daemon 660"; do
     [ "$(stat -c '%n %G %a' "${each%% *}")" = "$each" ] || fail "$(stat "${each%% *}")"
 done
@@ -50,6 +52,15 @@ echo '{"jsonrpc":"2.0","method":"vm.show","params":{"name":"web"},"id":1}' |
 telemetry /airlock/vm,web | /usr/bin/python3 -c "$names" >"$AIRLOCK_WORK/window.telemetry"
 cmp "$AIRLOCK_WORK/window.rpc" "$AIRLOCK_WORK/window.telemetry" ||
     fail "fields of a window: $(cat "$AIRLOCK_WORK/window.rpc" "$AIRLOCK_WORK/window.telemetry")"
+# It may be changed between auto and remap, and not to have none.
+set_deliver() {
+    echo '{"jsonrpc":"2.0","method":"vm.set","params":{"name":"web","deliver":"'"$1"'"},"id":1}' |
+        socat - "UNIX-CONNECT:$socket"
+}
+set_deliver remap | grep -q '"deliver":"remap"' || fail "not changed to remap"
+[ "$(telemetry /airlock/vm,web deliver)" = remap ] || fail "deliver: $(telemetry /airlock/vm,web deliver)"
+set_deliver copy | grep -q "deliver 'copy', expected auto or remap: VM 'web' has a window" ||
+    fail "copy is not refused"
 echo '{"jsonrpc":"2.0","method":"version","id":1}' | socat - "UNIX-CONNECT:$socket" |
     grep -q '"airlock"' || fail "no answer after a kill"
 stop_airlockd
