@@ -4,7 +4,7 @@
 #
 # VMs of a file, a flag and the control socket; all of it is saved, airlockd is killed, and started
 # from the file alone: the same VMs are there at the first question, they get packets again, and the
-# pages are clean. The file's comments are where they were.
+# pages are clean; a mirror is a mirror again. The file's comments are where they were.
 
 # shellcheck source=tests/smoke/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,19 @@ ctl() {
 
 is_up() {
     ctl --json vm list | grep -q "\"name\":\"$1\",[^}]*\"state\":\"up\""
+}
+
+copies() {
+    telemetry /airlock/vm,new rx_drops total
+}
+
+more_copies() {
+    [ "$(copies)" -gt "$1" ]
+}
+
+# is_mirrored WHEN: what web sends comes to new, too, which has nobody to take it.
+is_mirrored() {
+    wait_for 20 more_copies "$(copies)" || fail "$1: nothing of web comes to new"
 }
 
 cat >"$conf" <<'END'
@@ -45,12 +58,15 @@ ctl vm set db mac=00:01:02:03:04:01,rx-rate=10G
 ctl vm set web vlan=0
 ctl vm del old
 ctl vm add name=new,mac=52:54:00:00:00:03,mode=server,antispoof=off
+ctl vm set web mirror=new,mirror-direction=tx
 ctl config save
 cat >"$AIRLOCK_WORK/expected.conf" <<END
 ; This host's.
 [vm web] ; sends
 mac = 00:01:02:03:04:00 ; as flowgen has it
  vlan=0
+mirror = new
+mirror-direction = tx
 
 
 [airlock]
@@ -72,6 +88,7 @@ ctl config save "$AIRLOCK_WORK/other.conf"
 cmp "$conf" "$AIRLOCK_WORK/other.conf" || fail "another file has other text"
 ctl config show >"$AIRLOCK_WORK/before"
 traffic_flows "before" db
+is_mirrored "before"
 
 # Nothing is left of a file that cannot be written, and somebody else's change stays.
 ! ctl config save "$AIRLOCK_WORK/run/none/x" 2>/dev/null || fail "saved where no folder is"
@@ -95,5 +112,6 @@ ctl config show | diff -u "$AIRLOCK_WORK/before" - || fail "the configuration is
 wait_for 30 is_up web || fail "web is not back"
 wait_for 30 is_up db || fail "db is not back"
 traffic_flows "after" db
+is_mirrored "after"
 ctl pages verify >"$AIRLOCK_WORK/verify" || fail "$(cat "$AIRLOCK_WORK/verify")"
 stop_airlockd
