@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <airlock_pipeline.h>
 
@@ -228,8 +229,10 @@ rpc_stats_get(struct rpc_call *call)
 	struct airlock_pipeline_uplink_stats uplink;
 	struct airlock_pipeline_vm_stats vm;
 	json_t *vms = json_object(), *uplinks = json_object();
+	struct timespec now;
 	char port[16];
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	for (int id = airlock_pipeline_next_vm(pl, 0); id >= 0;
 		id = airlock_pipeline_next_vm(pl, id + 1))
 		if (rpc_vm_stats(call->env, id, &vm) == 0)
@@ -239,7 +242,8 @@ rpc_stats_get(struct rpc_call *call)
 		snprintf(port, sizeof(port), "%u", uplink.port_id);
 		json_object_set_new(uplinks, port, make_uplink(&uplink));
 	}
-	call->result = json_pack(
-		"{s:o, s:o, s:o}", "vms", vms, "uplinks", uplinks, "balance", make_balance(pl));
+	call->result = json_pack("{s:I, s:o, s:o, s:o}", "time_ns",
+		(json_int_t)now.tv_sec * 1000000000 + now.tv_nsec, "vms", vms, "uplinks", uplinks,
+		"balance", make_balance(pl));
 	return 0;
 }

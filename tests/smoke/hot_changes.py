@@ -16,6 +16,7 @@ import socket
 import sys
 
 from ask import Client as Telemetry
+from control import Client
 
 PREFIX = "airlockd"
 WARM_HEAP, WARM_RSS = 10, 150
@@ -61,28 +62,14 @@ def messages(count):
             yield WRONG[number // 3 % len(WRONG)], True
 
 
-class Rpc:
+class Rpc(Client):
     def __init__(self, path):
+        super().__init__(path)
         self.path = path
-        self.socket = self.connect()
-        self.lines = self.socket.makefile("rb")
-
-    def connect(self):
-        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(60)
-        client.connect(self.path)
-        return client
-
-    def get(self, method, **params):
-        request = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
-        answer = json.loads(self.lines.readline())
-        assert "result" in answer, f"{method} {params}: {answer}"
-        return answer["result"]
 
     def disturb(self, message, is_wrong):
         """Say it on a connection of its own, and look at what comes. Returns the errors."""
-        with self.connect() as client:
+        with Client(self.path).socket as client:
             try:
                 client.sendall(message)
                 client.shutdown(socket.SHUT_WR)

@@ -11,36 +11,13 @@ import os
 import socket
 import sys
 
+from control import Client
+
 path, directory = sys.argv[1:]
 
 
-class Client:
-    """A client of the control socket."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(30)
-        self.socket.connect(path)
-        self.lines = self.socket.makefile("rb")
-        self.id = 0
-
-    def say(self, request):
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
-
-    def hear(self):
-        return json.loads(self.lines.readline())
-
-    def call(self, method, **params):
-        self.id += 1
-        self.say({"jsonrpc": "2.0", "method": method, "params": params, "id": self.id})
-        answer = self.hear()
-        assert answer["jsonrpc"] == "2.0" and answer["id"] == self.id, answer
-        return answer
-
-    def get(self, method, **params):
-        answer = self.call(method, **params)
-        assert "result" in answer, f"{method}: {answer}"
-        return answer["result"]
+class Rpc(Client):
+    """One that can tell how it was refused."""
 
     def refused(self, code, words, method, **params):
         error = self.call(method, **params).get("error", {})
@@ -259,14 +236,14 @@ def check_idle(rpc):
 
 def check_many(rpc):
     """A client that never reads, others that send halves, and too many of them."""
-    deaf = Client()
+    deaf = Rpc(path)
     deaf.socket.setblocking(False)
     try:
         while True:
             deaf.socket.send(b'{"jsonrpc":"2.0","method":"stats.get","id":1}\n')
     except BlockingIOError:
         pass
-    half = Client()
+    half = Rpc(path)
     half.socket.sendall(b'{"jsonrpc":"2.0","meth')
     assert len(rpc.get("vm.list")) == 2
     half.socket.sendall(b'od":"vm.list","id":1}\n')
@@ -275,7 +252,7 @@ def check_many(rpc):
              {"jsonrpc": "2.0", "method": "version"}])
     listed, bad = rpc.hear()
     assert len(listed["result"]) == 2 and bad["error"]["code"] == -32600
-    others = [Client() for _ in range(70)]
+    others = [Rpc(path) for _ in range(70)]
     assert "too many clients" in others[-1].hear()["error"]["message"]
     for other in others:
         other.socket.close()
@@ -283,7 +260,7 @@ def check_many(rpc):
     assert len(rpc.get("vm.list")) == 2
 
 
-first = Client()
+first = Rpc(path)
 check_shows(first)
 check_log(first)
 check_vms(first)
