@@ -36,6 +36,8 @@ enum metrics_value {
 	METRICS_TSC, /**< uint64_t, cycles of the TSC, told in seconds */
 	METRICS_NS, /**< uint64_t, nanoseconds, told in seconds */
 	METRICS_DROPS, /**< struct airlock_drops_value, told as its sum */
+	METRICS_LIMIT, /**< an unsigned number; 0, no limit, is told as +Inf */
+	METRICS_BITS_LIMIT, /**< the same, uint64_t, of bits, told in bytes */
 };
 
 /** One metric family. */
@@ -45,7 +47,7 @@ struct metrics_metric {
 	enum metrics_type type;
 	enum metrics_value value;
 	size_t offset; /**< of the value, in a row's object */
-	size_t size; /**< of the value, for METRICS_NUMBER */
+	size_t size; /**< of the value, for METRICS_NUMBER and METRICS_LIMIT */
 	unsigned int nb; /**< values in an array; 0: one, without a label of its own */
 	size_t stride; /**< bytes from one to the next */
 	const char *label; /**< by which they differ */

@@ -97,13 +97,13 @@ void
 metrics_put_head(
 	const struct metrics_text *text, const char *name, enum metrics_type type, const char *help)
 {
+	static const char *const units[] = {"_bytes", "_seconds", "_bytes_per_second"};
 	const char *ending = text->openmetrics ? "" : ending_of(type);
 
 	fprintf(text->out, "# TYPE %s%s %s\n", name, ending, type_name(type, text->openmetrics));
-	if (text->openmetrics && ends_in(name, "_bytes"))
-		fprintf(text->out, "# UNIT %s bytes\n", name);
-	if (text->openmetrics && ends_in(name, "_seconds"))
-		fprintf(text->out, "# UNIT %s seconds\n", name);
+	for (unsigned int i = 0; i < RTE_DIM(units) && text->openmetrics; i++)
+		if (ends_in(name, units[i]))
+			fprintf(text->out, "# UNIT %s %s\n", name, units[i] + 1);
 	fprintf(text->out, "# HELP %s%s %s\n", name, ending, help);
 }
 
@@ -153,24 +153,48 @@ put_seconds(const struct metrics_text *text, uint64_t value, uint64_t per_second
 }
 
 static void
+put_limit(const struct metrics_text *text, uint64_t limit, unsigned int per_unit)
+{
+	if (limit == 0)
+		fputs(" +Inf\n", text->out);
+	else
+		fprintf(text->out, " %" PRIu64 ".%03" PRIu64 "\n", limit / per_unit,
+			limit % per_unit * 1000 / per_unit);
+}
+
+static void
+put_value(const struct metrics_text *text, const struct metrics_metric *metric, const void *at)
+{
+	switch (metric->value) {
+	case METRICS_NUMBER:
+		fprintf(text->out, " %" PRIu64 "\n", number_at(at, metric->size));
+		break;
+	case METRICS_TSC:
+		put_seconds(text, *(const uint64_t *)at, rte_get_tsc_hz());
+		break;
+	case METRICS_NS:
+		put_seconds(text, *(const uint64_t *)at, NS_PER_SECOND);
+		break;
+	case METRICS_DROPS:
+		fprintf(text->out, " %" PRIu64 "\n", airlock_drops_total(at));
+		break;
+	case METRICS_LIMIT:
+		put_limit(text, number_at(at, metric->size), 1);
+		break;
+	case METRICS_BITS_LIMIT:
+		put_limit(text, *(const uint64_t *)at, 8);
+		break;
+	}
+}
+
+static void
 put_sample(const struct metrics_text *text, const struct metrics_metric *metric,
 	const struct metrics_row *row, unsigned int i)
 {
-	const void *at = RTE_PTR_ADD(row->object, metric->offset + i * metric->stride);
-
 	put_name(text, metric->name, ending_of(metric->type), row->labels,
 		metric->nb != 0 ? metric->label : NULL,
 		metric->nb != 0 ? metric->label_value(i) : NULL);
-	if (metric->type == METRICS_INFO)
-		fputs(" 1\n", text->out);
-	else if (metric->value == METRICS_TSC)
-		put_seconds(text, *(const uint64_t *)at, rte_get_tsc_hz());
-	else if (metric->value == METRICS_NS)
-		put_seconds(text, *(const uint64_t *)at, NS_PER_SECOND);
-	else
-		fprintf(text->out, " %" PRIu64 "\n",
-			metric->value == METRICS_DROPS ? airlock_drops_total(at)
-						       : number_at(at, metric->size));
+	put_value(text, metric, RTE_PTR_ADD(row->object, metric->offset + i * metric->stride));
 }
 
 void

@@ -44,8 +44,8 @@ say "start"
 /usr/bin/python3 "$here/make_pcap.py" "$AIRLOCK_WORK" 1500 >/dev/null
 start_airlockd --lcores '0@0,1@0,2@1' -m 256 --no-pci \
     --vdev "net_pcap0,rx_pcap=$AIRLOCK_WORK/packets.pcap,tx_pcap=$AIRLOCK_WORK/sent.pcap" -- \
-    --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server,queues=2 \
-    --vm name=db,mac=52:54:00:00:00:02,mode=server,deliver=auto --metrics "$airlockd"
+    --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server,queues=2,rx-rate=900G,storm=0 \
+    --vm name=db,mac=52:54:00:00:00:02,mode=server,deliver=auto,tx-rate=899999999999 --metrics "$airlockd"
 cat >"$AIRLOCK_WORK/prometheus.yml" <<END_OF_YML
 global:
   scrape_interval: 1s

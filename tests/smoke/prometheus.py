@@ -11,6 +11,7 @@
 #   prometheus.py URL query QUERY               its one value
 
 import json
+import math
 import re
 import sys
 import time
@@ -39,7 +40,7 @@ class Comparison:
 
     def hold(self, value, name, /, **labels):
         seen = self.seen.get((name, frozenset((k, str(v)) for k, v in labels.items())))
-        if seen is None or abs(seen - value) > (1e-6 if name.endswith("_seconds_total") else 0):
+        if seen is None or seen != value and abs(seen - value) > (1e-6 if name.endswith("_seconds_total") else 0):
             sys.exit(f"{name}{labels}: Prometheus has {seen}, airlockctl {value}")
         self.held += 1
 
@@ -61,8 +62,11 @@ class Comparison:
         self.hold(1, "airlock_vm_info", vm=name, mac=vm["mac"], vlan=vm["vlan"],
                   deliver=vm["deliver"])
         for direction in ("rx", "tx"):
+            self.hold(vm[f"{direction}_rate"] / 8 or math.inf,
+                      f"airlock_vm_{direction}_limit_bytes_per_second", vm=name)
             self.hold_drops(vm[f"{direction}_drops"], f"airlock_vm_{direction}_drops_total",
                             vm=name)
+        self.hold(vm["storm"] or math.inf, "airlock_vm_storm_limit_packets_per_second", vm=name)
         for queue in (k for k in vm if k.startswith("queue_")):
             for key, value in vm[queue].items():
                 self.hold(value, f"airlock_vm_queue_{key}_total", vm=name, queue=queue[6:])
@@ -101,6 +105,7 @@ class Comparison:
         number = lcore["lcore"]
         for key in ("uplink_queues", "vm_queues"):
             self.hold(lcore[key], f"airlock_lcore_{key}", lcore=number)
+        self.hold(lcore["sleeps"], "airlock_lcore_sleeps_total", lcore=number)
         self.hold(lcore["inbox"], "airlock_lcore_inbox_packets", lcore=number)
         for work in ("rx", "tx", "classify", "handoff"):
             self.hold(lcore[f"{work}_packets"], "airlock_lcore_work_packets_total", lcore=number,

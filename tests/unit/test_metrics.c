@@ -57,12 +57,16 @@ struct thing {
 	uint64_t ns;
 	uint32_t states[2];
 	struct airlock_drops_value drops;
+	uint32_t limits[2];
+	uint64_t bits_limits[3];
 };
 
 static const char *
 state(unsigned int i)
 {
-	return i == 0 ? "on" : "off";
+	static const char *const names[] = {"on", "off", "lost"};
+
+	return names[i];
 }
 
 static const struct metrics_metric things[] = {
@@ -79,6 +83,12 @@ static const struct metrics_metric things[] = {
 		.stride = sizeof(uint32_t), .label = "state", .label_value = state},
 	{"thing_drops", "Drops", METRICS_COUNTER, .value = METRICS_DROPS,
 		METRICS_FIELD(struct thing, drops)},
+	{"thing_limit_packets_per_second", "Limits", METRICS_GAUGE, .value = METRICS_LIMIT,
+		METRICS_FIELD(struct thing, limits[0]), .nb = 2, .stride = sizeof(uint32_t),
+		.label = "state", .label_value = state},
+	{"thing_limit_bytes_per_second", "Limits", METRICS_GAUGE, .value = METRICS_BITS_LIMIT,
+		METRICS_FIELD(struct thing, bits_limits[0]), .nb = 3, .stride = sizeof(uint64_t),
+		.label = "state", .label_value = state},
 };
 
 static const char things_as_openmetrics[] =
@@ -96,7 +106,17 @@ static const char things_as_openmetrics[] =
 	"31536000.000000001\n"
 	"# TYPE thing_states gauge\n# HELP thing_states By state\n"
 	"thing_states{a=\"1\",state=\"on\"} 7\nthing_states{a=\"1\",state=\"off\"} 8\n"
-	"# TYPE thing_drops counter\n# HELP thing_drops Drops\nthing_drops_total{a=\"1\"} 12\n";
+	"# TYPE thing_drops counter\n# HELP thing_drops Drops\nthing_drops_total{a=\"1\"} 12\n"
+	"# TYPE thing_limit_packets_per_second gauge\n"
+	"# HELP thing_limit_packets_per_second Limits\n"
+	"thing_limit_packets_per_second{a=\"1\",state=\"on\"} 7.000\n"
+	"thing_limit_packets_per_second{a=\"1\",state=\"off\"} +Inf\n"
+	"# TYPE thing_limit_bytes_per_second gauge\n"
+	"# UNIT thing_limit_bytes_per_second bytes_per_second\n"
+	"# HELP thing_limit_bytes_per_second Limits\n"
+	"thing_limit_bytes_per_second{a=\"1\",state=\"on\"} 1000.000\n"
+	"thing_limit_bytes_per_second{a=\"1\",state=\"off\"} +Inf\n"
+	"thing_limit_bytes_per_second{a=\"1\",state=\"lost\"} 124999999999.875\n";
 
 static const struct thing thing = {
 	.byte = UINT8_MAX,
@@ -107,6 +127,8 @@ static const struct thing thing = {
 	.ns = 365 * 86400 * 1000000000ULL + 1,
 	.states = {7, 8},
 	.drops.by_reason = {[0] = 5, [AIRLOCK_DROP_MAX - 1] = 7},
+	.limits = {7, 0},
+	.bits_limits = {8000, 0, 999999999999},
 };
 
 static int
@@ -232,10 +254,12 @@ check_names(const struct metrics_metric *metrics, unsigned int nb)
 			"%s: %s", name, metrics[i].help);
 		TEST_ASSERT(metrics[i].type == METRICS_GAUGE || metrics[i].type == METRICS_COUNTER,
 			"%s", name);
-		TEST_ASSERT(
-			(metrics[i].value == METRICS_NUMBER || metrics[i].value == METRICS_DROPS) ==
-				(strstr(name, "_seconds") == NULL),
+		TEST_ASSERT((metrics[i].value == METRICS_TSC || metrics[i].value == METRICS_NS) ==
+				(strstr(name, "_seconds") != NULL),
 			"%s: time is in seconds", name);
+		TEST_ASSERT((metrics[i].value == METRICS_BITS_LIMIT) ==
+				(strstr(name, "_limit_bytes_per_second") != NULL),
+			"%s: bits are told in bytes", name);
 		TEST_ASSERT((metrics[i].nb == 0) == (metrics[i].label == NULL), "%s", name);
 		for (unsigned int j = 0; j < i; j++)
 			TEST_ASSERT(strcmp(name, metrics[j].name) != 0, "%s stands twice", name);
