@@ -3,128 +3,20 @@
  */
 
 /*
- * A VM's DMA table with the real agent, in this process: what is mapped can be read, what is not
- * cannot; frames come back; the counters say what was done. What goes wrong is in
- * test_dmatable_bad.c, windows that break in test_dmatable_lost.c.
- *
- * Reading a dark page blocks, so a thread does it.
+ * A VM's DMA table with the real agent, in this process: what is mapped can be read;
+ * frames come back; the counters say what was done. Pages that are touched while they are dark are
+ * in test_dmatable_dark.c, what goes wrong in test_dmatable_bad.c, windows that break in
+ * test_dmatable_lost.c.
  */
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <rte_cycles.h>
-
-#include <airlock_window_agent.h>
-
-#include "dmatable_env.h"
-#include "test.h"
-
-#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
-
-static struct dmatable_env env;
-static struct airlock_window_agent *agent;
-static char *window;
-
-/* A reader of one byte. */
-static struct reader {
-	pthread_t thread;
-	bool started;
-	const char *at;
-	_Atomic int value; /* -1: not read yet */
-} reader;
-
-static void
-agent_log(const char *line)
-{
-	printf("  agent: %s\n", line);
-}
-
-static int
-agent_start(void)
-{
-	int fd;
-
-	agent = airlock_window_agent_open(env.path, STUB_DEADLINE_MS, agent_log);
-	TEST_ASSERT_NOT_NULL(agent, "%s: %s", env.path, strerror(errno));
-	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
-	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
-	window = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	TEST_ASSERT(window != MAP_FAILED, "mmap");
-	TEST_ASSERT_SUCCESS(airlock_window_agent_serve(agent, window, BYTES, true), "serve");
-	return TEST_SUCCESS;
-}
-
-static int
-setup(void)
-{
-	int ret;
-
-	window = MAP_FAILED;
-	reader = (struct reader){.started = false};
-	ret = dmatable_env_init(&env, AIRLOCK_STRAY_STALL);
-	if (ret != TEST_SUCCESS)
-		return ret;
-	ret = agent_start();
-	if (ret != TEST_SUCCESS)
-		return ret;
-	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
-	return TEST_SUCCESS;
-}
+#include "test_dmatable.h"
 
 static void
 teardown(void)
 {
-	airlock_dmatable_destroy(env.table);
-	env.table = NULL;
-	/* Only after a failure: whoever still waits in the window goes on waiting. */
-	if (reader.started) {
-		airlock_window_agent_close(agent);
-	} else {
-		airlock_window_agent_close_unmapped(agent);
-		if (window != MAP_FAILED)
-			munmap(window, BYTES);
-	}
-	agent = NULL;
-	dmatable_env_fini(&env);
-}
-
-static void *
-read_one(void *arg)
-{
-	const char *at = reader.at;
-	int value = *(const _Atomic unsigned char *)at;
-
-	atomic_store_explicit(&reader.value, value, memory_order_release);
-	return NULL;
-}
-
-static int
-reader_start(uint32_t frame)
-{
-	reader.at = window + (size_t)frame * AIRLOCK_PAGE_SIZE;
-	atomic_store_explicit(&reader.value, -1, memory_order_relaxed);
-	TEST_ASSERT_SUCCESS(pthread_create(&reader.thread, NULL, read_one, NULL), "thread");
-	reader.started = true;
-	return TEST_SUCCESS;
-}
-
-static int
-reader_value(void)
-{
-	return atomic_load_explicit(&reader.value, memory_order_acquire);
-}
-
-static int
-reader_end(void)
-{
-	TEST_ASSERT(dmatable_wait(reader_value() >= 0), "the reader goes on");
-	pthread_join(reader.thread, NULL);
-	reader.started = false;
-	return reader_value();
+	agent_teardown(false);
 }
 
 /* From the window, of pages that are mapped. */
@@ -132,20 +24,6 @@ static int
 peek(uint32_t frame)
 {
 	return (unsigned char)window[(size_t)frame * AIRLOCK_PAGE_SIZE];
-}
-
-static void
-fill(uint32_t frame, int value)
-{
-	memset(dmatable_env_addr(&env, frame), value, AIRLOCK_PAGE_SIZE);
-}
-
-static int
-unmap_and_wait(const uint32_t *frames, uint32_t n)
-{
-	airlock_dmatable_unmap(env.table, 0, frames, n);
-	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "frames come back");
-	return TEST_SUCCESS;
 }
 
 static int
@@ -170,32 +48,6 @@ test_mapped_frame_shows_its_packet(void)
 	TEST_ASSERT_SUCCESS(unmap_and_wait(frames, RTE_DIM(frames)), "unmap");
 	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).unmapped, 4, "unmapped");
-	return TEST_SUCCESS;
-}
-
-static int
-test_dark_frame_blocks_its_reader_until_it_is_mapped(void)
-{
-	uint32_t frame, other;
-
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
-	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
-	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
-	/* Free now, and another's perhaps. */
-	fill(frame, 's');
-	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
-	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).strays == 1), "stray is counted");
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
-
-	do {
-		TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &other, 1), "lease until it comes");
-	} while (other != frame);
-	fill(frame, 'p');
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it still waits");
-	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
-	TEST_ASSERT_EQUAL(reader_end(), 'p', "it reads its packet");
-	airlock_dmatable_unmap_all(env.table);
-	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
 }
 
@@ -367,55 +219,11 @@ test_header_can_be_read_from_the_start(void)
 	return TEST_SUCCESS;
 }
 
-/* As when the kernel has taken a page out to move it. */
-static int
-test_leased_page_that_the_kernel_took_out_comes_back(void)
-{
-	uint32_t frame;
-
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
-	fill(frame, 'k');
-	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
-	madvise(window + (size_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE, MADV_DONTNEED);
-	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
-	TEST_ASSERT_EQUAL(reader_end(), 'k', "without any lcore");
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
-	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
-	return TEST_SUCCESS;
-}
-
-/* A page that cannot be mapped at first, here because the file has none in its place. */
-static int
-test_page_that_cannot_be_mapped_now_is_tried_again(void)
-{
-	uint32_t frame;
-	int fd, ret;
-
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
-	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
-	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
-	ret = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		(off_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE);
-	close(fd);
-	TEST_ASSERT_SUCCESS(ret, "hole");
-	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
-	rte_delay_us_sleep(20000);
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
-	fill(frame, 'p');
-	TEST_ASSERT_EQUAL(reader_end(), 'p', "without any lcore");
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
-	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
-	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
-	return TEST_SUCCESS;
-}
-
 static struct unit_test_suite suite = {
 	.suite_name = "dmatable",
 	.unit_test_cases =
 		{
 			TEST_CASE_ST(setup, teardown, test_mapped_frame_shows_its_packet),
-			TEST_CASE_ST(setup, teardown,
-				test_dark_frame_blocks_its_reader_until_it_is_mapped),
 			TEST_CASE_ST(setup, teardown,
 				test_neighbours_are_merged_in_whatever_order_they_come),
 			TEST_CASE_ST(
@@ -428,10 +236,6 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_window_comes_again_with_another_tag),
 			TEST_CASE_ST(setup, teardown, test_verify_names_the_page_that_differs),
 			TEST_CASE_ST(setup, teardown, test_header_can_be_read_from_the_start),
-			TEST_CASE_ST(setup, teardown,
-				test_leased_page_that_the_kernel_took_out_comes_back),
-			TEST_CASE_ST(setup, teardown,
-				test_page_that_cannot_be_mapped_now_is_tried_again),
 			TEST_CASES_END(),
 		},
 };

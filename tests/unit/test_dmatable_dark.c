@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The airlock authors
+ */
+
+/*
+ * A VM's DMA table with the real agent: who touches a page that is not mapped waits, and goes on
+ * when it is mapped; a page of the VM's that the kernel has taken out comes back by itself.
+ *
+ * Reading a dark page blocks, so a thread does it.
+ */
+
+#include <pthread.h>
+
+#include "test_dmatable.h"
+
+/* A reader of one byte. */
+static struct reader {
+	pthread_t thread;
+	bool started;
+	const char *at;
+	_Atomic int value; /* -1: not read yet */
+} reader;
+
+static void
+teardown(void)
+{
+	agent_teardown(reader.started);
+	reader.started = false;
+}
+
+static void *
+read_one(void *arg)
+{
+	const char *at = reader.at;
+	int value = *(const _Atomic unsigned char *)at;
+
+	atomic_store_explicit(&reader.value, value, memory_order_release);
+	return NULL;
+}
+
+static int
+reader_start(uint32_t frame)
+{
+	reader.at = window + (size_t)frame * AIRLOCK_PAGE_SIZE;
+	atomic_store_explicit(&reader.value, -1, memory_order_relaxed);
+	TEST_ASSERT_SUCCESS(pthread_create(&reader.thread, NULL, read_one, NULL), "thread");
+	reader.started = true;
+	return TEST_SUCCESS;
+}
+
+static int
+reader_value(void)
+{
+	return atomic_load_explicit(&reader.value, memory_order_acquire);
+}
+
+static int
+reader_end(void)
+{
+	TEST_ASSERT(dmatable_wait(reader_value() >= 0), "the reader goes on");
+	pthread_join(reader.thread, NULL);
+	reader.started = false;
+	return reader_value();
+}
+
+static int
+test_dark_frame_blocks_its_reader_until_it_is_mapped(void)
+{
+	uint32_t frame, other;
+
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
+	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
+	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
+	/* Free now, and another's perhaps. */
+	fill(frame, 's');
+	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
+	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).strays == 1), "stray is counted");
+	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
+
+	do {
+		TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &other, 1), "lease until it comes");
+	} while (other != frame);
+	fill(frame, 'p');
+	TEST_ASSERT_EQUAL(reader_value(), -1, "it still waits");
+	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
+	TEST_ASSERT_EQUAL(reader_end(), 'p', "it reads its packet");
+	airlock_dmatable_unmap_all(env.table);
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+/* As when the kernel has taken a page out to move it. */
+static int
+test_leased_page_that_the_kernel_took_out_comes_back(void)
+{
+	uint32_t frame;
+
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
+	fill(frame, 'k');
+	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
+	madvise(window + (size_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE, MADV_DONTNEED);
+	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
+	TEST_ASSERT_EQUAL(reader_end(), 'k', "without any lcore");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
+	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
+	return TEST_SUCCESS;
+}
+
+/* A page that cannot be mapped at first, here because the file has none in its place. */
+static int
+test_page_that_cannot_be_mapped_now_is_tried_again(void)
+{
+	uint32_t frame;
+	int fd, ret;
+
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
+	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
+	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
+	ret = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		(off_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE);
+	close(fd);
+	TEST_ASSERT_SUCCESS(ret, "hole");
+	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
+	rte_delay_us_sleep(20000);
+	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
+	fill(frame, 'p');
+	TEST_ASSERT_EQUAL(reader_end(), 'p', "without any lcore");
+	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
+	TEST_ASSERT_SUCCESS(unmap_and_wait(&frame, 1), "unmap");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+static struct unit_test_suite suite = {
+	.suite_name = "dmatable_dark",
+	.unit_test_cases =
+		{
+			TEST_CASE_ST(setup, teardown,
+				test_dark_frame_blocks_its_reader_until_it_is_mapped),
+			TEST_CASE_ST(setup, teardown,
+				test_leased_page_that_the_kernel_took_out_comes_back),
+			TEST_CASE_ST(setup, teardown,
+				test_page_that_cannot_be_mapped_now_is_tried_again),
+			TEST_CASES_END(),
+		},
+};
+
+static int
+test_dmatable_dark(void)
+{
+	return unit_test_suite_runner(&suite);
+}
+
+REGISTER_FAST_TEST(dmatable_dark_autotest, true, true, test_dmatable_dark);
