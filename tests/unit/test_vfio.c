@@ -4,15 +4,10 @@
 
 /*
  * DMA table driver "vfio" over a container of the test's: what is mapped by one call, what goes by
- * one, and what must wait for what. And whether a device will do, of a sysfs that the test makes.
+ * one, and what must wait for what.
  */
 
-#include <stdarg.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <rte_string_fns.h>
 
 #include <airlock_dmatable_driver.h>
 
@@ -312,79 +307,6 @@ test_random_runs_are_as_was_told(void)
 	return soak();
 }
 
-static char sysfs[64];
-
-static int
-shell(const char *format, ...)
-{
-	char command[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return system(command);
-}
-
-static int
-setup_sysfs(void)
-{
-	int ret;
-
-	space = NULL;
-	vfio_fake_init();
-	snprintf(sysfs, sizeof(sysfs), "/tmp/airlock-sysfs-XXXXXX");
-	TEST_ASSERT_NOT_NULL(mkdtemp(sysfs), "directory");
-	ret = shell("cd %s && mkdir -p devices drivers/vfio-pci drivers/e1000e "
-		    "groups/7/devices devices/" DEVICE " devices/0000:00:06.0 "
-		    "devices/0000:00:07.0 && touch groups/7/devices/" DEVICE
-		    " && ln -s ../../groups/7 devices/" DEVICE "/iommu_group"
-		    " && ln -s ../../drivers/vfio-pci devices/" DEVICE "/driver"
-		    " && ln -s ../../groups/7 devices/0000:00:07.0/iommu_group",
-		sysfs);
-	TEST_ASSERT_EQUAL(ret, 0, "tree");
-	strlcat(sysfs, "/devices", sizeof(sysfs));
-	return TEST_SUCCESS;
-}
-
-static void
-teardown_sysfs(void)
-{
-	shell("rm -rf %.*s", (int)(strlen(sysfs) - strlen("/devices")), sysfs);
-	teardown();
-}
-
-static int
-expect(const char *device, const char *text)
-{
-	char why[256] = "";
-	int ret = vfio_device_check(sysfs, device, why, sizeof(why));
-
-	TEST_ASSERT_EQUAL(ret, *text == '\0' ? 0 : -EINVAL, "%s: %s", device, why);
-	TEST_ASSERT(strstr(why, text) != NULL, "%s: '%s', not '%s'", device, why, text);
-	return TEST_SUCCESS;
-}
-
-static int
-test_device_that_will_not_do_is_told_why(void)
-{
-	TEST_ASSERT_SUCCESS(expect(DEVICE, ""), "good");
-	TEST_ASSERT_EQUAL(vfio_device_group(sysfs, DEVICE), 7, "group");
-	TEST_ASSERT_SUCCESS(expect("0000:00:09.0", "does not exist, expected"), "none");
-	TEST_ASSERT_SUCCESS(
-		expect("0000:00:06.0", "is in no IOMMU group, expected an IOMMU"), "no IOMMU");
-	TEST_ASSERT_SUCCESS(
-		expect("0000:00:07.0", "is bound to no driver, expected vfio-pci"), "no driver");
-	shell("ln -s ../../drivers/e1000e %s/0000:00:07.0/driver", sysfs);
-	TEST_ASSERT_SUCCESS(
-		expect("0000:00:07.0", "is bound to e1000e, expected vfio-pci"), "driver");
-	shell("touch %s/../groups/7/devices/0000:00:07.0", sysfs);
-	TEST_ASSERT_SUCCESS(
-		expect(DEVICE, "shares IOMMU group 7 with 0000:00:07.0, expected it to be alone"),
-		"group of two");
-	return TEST_SUCCESS;
-}
-
 static struct unit_test_suite suite = {
 	.suite_name = "vfio",
 	.unit_test_cases =
@@ -404,8 +326,6 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_close_leaves_nothing_mapped),
 			TEST_CASE_ST(setup, teardown, test_random_runs_are_as_was_told),
 			TEST_CASE_ST(setup_strict, teardown, test_random_runs_are_as_was_told),
-			TEST_CASE_ST(setup_sysfs, teardown_sysfs,
-				test_device_that_will_not_do_is_told_why),
 			TEST_CASES_END(),
 		},
 };
