@@ -20,14 +20,43 @@
 
 #include "metrics_tables.h"
 
-/* A VM's row, that of its window, and those of its queues. */
-struct vms {
-	struct airlock_pipeline_vm_stats *stats;
+/* Objects of a kind: their statistics, and a row for each. */
+struct objects {
+	void *stats;
 	struct metrics_row *rows;
+	unsigned int nb;
+};
+
+/* The rows of VMs' windows and queues, beside those of VMs. */
+struct vms {
+	struct objects objects;
 	struct metrics_row *windows;
 	struct metrics_row *queues;
-	unsigned int nb, nb_windows, nb_queues;
+	unsigned int nb_windows, nb_queues;
 };
+
+static void
+objects_fini(struct objects *objects)
+{
+	free(objects->stats);
+	free(objects->rows);
+}
+
+/* Returns whether there is room for them. */
+static bool
+objects_init(struct objects *objects, unsigned int nb, size_t stats_size)
+{
+	/* None is no failure. */
+	*objects = (struct objects){
+		.stats = calloc(nb + 1, stats_size),
+		.rows = calloc(nb + 1, sizeof(*objects->rows)),
+		.nb = nb,
+	};
+	if (objects->stats != NULL && objects->rows != NULL)
+		return true;
+	objects_fini(objects);
+	return false;
+}
 
 static void
 put_build(const struct metrics_text *text)
@@ -61,10 +90,10 @@ label_vm(struct metrics_row *row, const struct airlock_pipeline_vm_stats *stats)
 static void
 label_vms(struct vms *vms)
 {
-	for (unsigned int i = 0; i < vms->nb; i++) {
-		const struct airlock_pipeline_vm_stats *stats = &vms->stats[i];
+	const struct airlock_pipeline_vm_stats *stats = vms->objects.stats;
 
-		label_vm(&vms->rows[i], stats);
+	for (unsigned int i = 0; i < vms->objects.nb; i++, stats++) {
+		label_vm(&vms->objects.rows[i], stats);
 		if (stats->deliver != AIRLOCK_DELIVER_COPY)
 			label_vm(&vms->windows[vms->nb_windows++], stats);
 		for (uint16_t q = 0; q < stats->nb_queues; q++) {
@@ -79,12 +108,13 @@ label_vms(struct vms *vms)
 
 /* What tells VMs apart for people goes into one family, not into every sample. */
 static void
-put_vm_info(const struct metrics_text *text, const struct vms *vms)
+put_vm_info(const struct metrics_text *text, const struct objects *vms)
 {
+	const struct airlock_pipeline_vm_stats *stats = vms->stats;
+
 	if (vms->nb > 0)
 		metrics_put_head(text, "airlock_vm", METRICS_INFO, "What the VM is configured as");
-	for (unsigned int i = 0; i < vms->nb; i++) {
-		const struct airlock_pipeline_vm_stats *stats = &vms->stats[i];
+	for (unsigned int i = 0; i < vms->nb; i++, stats++) {
 		struct metrics_row row = vms->rows[i];
 		char mac[RTE_ETHER_ADDR_FMT_SIZE];
 
@@ -99,71 +129,75 @@ put_vm_info(const struct metrics_text *text, const struct vms *vms)
 static int
 put_vms(const struct metrics_text *text, struct airlock_pipeline *pl)
 {
-	struct vms vms = {0};
+	const struct airlock_pipeline_vm_stats *stats;
 	unsigned int nb = 0, nb_queues = 0;
+	struct vms vms = {0};
 	int ret = -ENOMEM;
 
 	for (int id = 0; (id = airlock_pipeline_next_vm(pl, id)) >= 0; id++)
 		nb++;
-	vms.stats = calloc(nb + 1, sizeof(*vms.stats));
-	vms.rows = calloc(nb + 1, sizeof(*vms.rows));
+	if (!objects_init(&vms.objects, nb, sizeof(*stats)))
+		return -ENOMEM;
+	stats = vms.objects.stats;
+	vms.objects.nb = read_vms(pl, vms.objects.stats, nb);
+	for (unsigned int i = 0; i < vms.objects.nb; i++)
+		nb_queues += stats[i].nb_queues;
 	vms.windows = calloc(nb + 1, sizeof(*vms.windows));
-	if (vms.stats == NULL || vms.rows == NULL || vms.windows == NULL)
-		goto out;
-	vms.nb = read_vms(pl, vms.stats, nb);
-	for (unsigned int i = 0; i < vms.nb; i++)
-		nb_queues += vms.stats[i].nb_queues;
 	vms.queues = calloc(nb_queues + 1, sizeof(*vms.queues));
-	if (vms.queues == NULL)
+	if (vms.windows == NULL || vms.queues == NULL)
 		goto out;
 	label_vms(&vms);
-	put_vm_info(text, &vms);
-	metrics_put_table(text, metrics_vm, metrics_nb_vm, vms.rows, vms.nb);
+	put_vm_info(text, &vms.objects);
+	metrics_put_table(text, metrics_vm, metrics_nb_vm, vms.objects.rows, vms.objects.nb);
 	metrics_put_table(text, metrics_queue, metrics_nb_queue, vms.queues, vms.nb_queues);
 	metrics_put_table(text, metrics_window, metrics_nb_window, vms.windows, vms.nb_windows);
 	ret = 0;
 out:
-	free(vms.stats);
-	free(vms.rows);
 	free(vms.windows);
 	free(vms.queues);
+	objects_fini(&vms.objects);
 	return ret;
+}
+
+/* What no number tells, each in a family of its own. */
+static void
+put_uplink_state(const struct metrics_text *text, const struct objects *uplinks)
+{
+	const struct airlock_pipeline_uplink_stats *stats = uplinks->stats;
+
+	if (uplinks->nb == 0)
+		return;
+	metrics_put_head(text, "airlock_uplink", METRICS_INFO, "What the uplink is");
+	for (unsigned int i = 0; i < uplinks->nb; i++) {
+		struct metrics_row row = uplinks->rows[i];
+
+		metrics_add_label(&row, "name", stats[i].name);
+		metrics_put(text, "airlock_uplink", "_info", row.labels, NULL, NULL, 1);
+	}
+	metrics_put_head(text, "airlock_uplink_up", METRICS_GAUGE, "Whether the uplink has a link");
+	for (unsigned int i = 0; i < uplinks->nb; i++)
+		metrics_put(text, "airlock_uplink_up", "", uplinks->rows[i].labels, NULL, NULL,
+			stats[i].state == AIRLOCK_UPLINK_UP);
 }
 
 static int
 put_uplinks(const struct metrics_text *text, struct airlock_pipeline *pl)
 {
-	uint16_t nb = airlock_pipeline_nb_uplinks(pl);
-	struct airlock_pipeline_uplink_stats *stats = calloc(nb + 1, sizeof(*stats));
-	struct metrics_row *rows = calloc(nb + 1, sizeof(*rows));
-	int ret = -ENOMEM;
+	struct airlock_pipeline_uplink_stats *stats;
+	struct objects uplinks;
 
-	if (stats == NULL || rows == NULL)
-		goto out;
-	if (nb > 0)
-		metrics_put_head(text, "airlock_uplink", METRICS_INFO, "What the uplink is");
-	for (uint16_t i = 0; i < nb; i++) {
-		struct metrics_row row = {0};
-
-		airlock_pipeline_uplink_stats(pl, i, &stats[i]);
-		rows[i].object = &stats[i];
-		metrics_add_number(&rows[i], "uplink", stats[i].port_id);
-		row = rows[i];
-		metrics_add_label(&row, "name", stats[i].name);
-		metrics_put(text, "airlock_uplink", "_info", row.labels, NULL, NULL, 1);
+	if (!objects_init(&uplinks, airlock_pipeline_nb_uplinks(pl), sizeof(*stats)))
+		return -ENOMEM;
+	stats = uplinks.stats;
+	for (unsigned int i = 0; i < uplinks.nb; i++, stats++) {
+		airlock_pipeline_uplink_stats(pl, i, stats);
+		uplinks.rows[i].object = stats;
+		metrics_add_number(&uplinks.rows[i], "uplink", stats->port_id);
 	}
-	if (nb > 0)
-		metrics_put_head(
-			text, "airlock_uplink_up", METRICS_GAUGE, "Whether the uplink has a link");
-	for (uint16_t i = 0; i < nb; i++)
-		metrics_put(text, "airlock_uplink_up", "", rows[i].labels, NULL, NULL,
-			stats[i].state == AIRLOCK_UPLINK_UP);
-	metrics_put_table(text, metrics_uplink, metrics_nb_uplink, rows, nb);
-	ret = 0;
-out:
-	free(stats);
-	free(rows);
-	return ret;
+	put_uplink_state(text, &uplinks);
+	metrics_put_table(text, metrics_uplink, metrics_nb_uplink, uplinks.rows, uplinks.nb);
+	objects_fini(&uplinks);
+	return 0;
 }
 
 /* Bursts by their size: buckets of 1, 2, 4 ... 64 packets. */
@@ -190,28 +224,24 @@ put_bursts(const struct metrics_text *text, const struct metrics_row *row)
 static int
 put_lcores(const struct metrics_text *text, struct airlock_pipeline *pl)
 {
-	uint16_t nb = airlock_pipeline_nb_lcores(pl);
-	struct airlock_pipeline_lcore_stats *stats = calloc(nb + 1, sizeof(*stats));
-	struct metrics_row *rows = calloc(nb + 1, sizeof(*rows));
-	int ret = -ENOMEM;
+	struct airlock_pipeline_lcore_stats *stats;
+	struct objects lcores;
 
-	if (stats == NULL || rows == NULL)
-		goto out;
-	for (uint16_t i = 0; i < nb; i++) {
-		airlock_pipeline_lcore_stats(pl, i, &stats[i]);
-		rows[i].object = &stats[i];
-		metrics_add_number(&rows[i], "lcore", stats[i].lcore_id);
+	if (!objects_init(&lcores, airlock_pipeline_nb_lcores(pl), sizeof(*stats)))
+		return -ENOMEM;
+	stats = lcores.stats;
+	for (unsigned int i = 0; i < lcores.nb; i++, stats++) {
+		airlock_pipeline_lcore_stats(pl, i, stats);
+		lcores.rows[i].object = stats;
+		metrics_add_number(&lcores.rows[i], "lcore", stats->lcore_id);
 	}
-	metrics_put_table(text, metrics_lcore, metrics_nb_lcore, rows, nb);
+	metrics_put_table(text, metrics_lcore, metrics_nb_lcore, lcores.rows, lcores.nb);
 	metrics_put_head(text, "airlock_lcore_burst_packets", METRICS_HISTOGRAM,
 		"Bursts that the lcore took, by their packets");
-	for (uint16_t i = 0; i < nb; i++)
-		put_bursts(text, &rows[i]);
-	ret = 0;
-out:
-	free(stats);
-	free(rows);
-	return ret;
+	for (unsigned int i = 0; i < lcores.nb; i++)
+		put_bursts(text, &lcores.rows[i]);
+	objects_fini(&lcores);
+	return 0;
 }
 
 static void
