@@ -160,6 +160,20 @@ frame_compare(const void *a, const void *b)
 }
 
 int
+dmatable_env_open_window(
+	struct dmatable_env *env, struct window_stub *stub, uint32_t *frames, uint32_t n)
+{
+	*stub = (struct window_stub){.sock = -1, .uffd = -1};
+	TEST_ASSERT_SUCCESS(
+		window_stub_map(stub, env->pool_path, (size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE),
+		"window");
+	TEST_ASSERT_SUCCESS(window_stub_up(stub, env->path), "up");
+	TEST_ASSERT(dmatable_env_wait_up(env, 1), "the window came");
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(env, frames, n), "lease");
+	return TEST_SUCCESS;
+}
+
+int
 dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n)
 {
 	struct rte_mempool *mempool = airlock_pool_mempool(env->pool, 0);

@@ -55,6 +55,15 @@ void dmatable_env_fini(struct dmatable_env *env);
 /** Wait until the n-th window has come. */
 bool dmatable_env_wait_up(struct dmatable_env *env, uint32_t n);
 
+/**
+ * Have a window come, which the stub serves, and take n frames by lease to it.
+ *
+ * @param stub  overwritten; window_stub_fini() may always follow
+ * @return TEST_SUCCESS or TEST_FAILED
+ */
+int dmatable_env_open_window(
+	struct dmatable_env *env, struct window_stub *stub, uint32_t *frames, uint32_t n);
+
 /** Take n frames out of the pool, by lease to the window. 0 or -errno; frames in rising order. */
 int dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n);
 

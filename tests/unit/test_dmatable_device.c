@@ -17,7 +17,6 @@
 #include "test.h"
 #include "vfio_fake.h"
 
-#define BYTES  ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
 #define N      16
 #define DEVICE "0000:00:05.0"
 
@@ -35,10 +34,7 @@ setup_for(enum airlock_iommu iommu)
 	ret = dmatable_env_init_device(&env, DEVICE, iommu);
 	if (ret != TEST_SUCCESS)
 		return ret;
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
-	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, N), "lease");
+	TEST_ASSERT_SUCCESS(dmatable_env_open_window(&env, &stub, frames, N), "window");
 	TEST_ASSERT_EQUAL(frames[N - 1] - frames[0], N - 1, "the pool gives neighbours");
 	return TEST_SUCCESS;
 }
