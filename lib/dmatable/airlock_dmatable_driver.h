@@ -63,8 +63,14 @@ struct airlock_dmatable_ops {
 	 */
 	int (*map_readonly)(void *space, const struct airlock_run *run);
 
-	/** Whether anybody can still be running in it. */
+	/** Whether the space is there: somebody runs in it, or the kernel is at work in it. */
 	bool (*is_alive)(void *space);
+
+	/**
+	 * Nobody runs in it, nor ever will. Have the kernel wait for nothing there, or the space
+	 * would never end. Nothing is mapped or seen dark any more. May be called again.
+	 */
+	void (*abandon)(void *space);
 
 	/** A descriptor that is readable when strays() has something to say. */
 	int (*poll_fd)(const void *space);

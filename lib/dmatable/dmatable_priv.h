@@ -53,6 +53,7 @@ struct window {
 	int pagemap_fd; /* -1: the VMM's page table may not be read */
 	int pagemap_error;
 	int pid;
+	int process_fd; /* readable when no thread of it runs; -1: not to be known */
 	uint32_t tag; /* under the table's lock */
 	struct airlock_window_place place;
 	struct frames lent; /* in quarantine: what may not be dark yet */

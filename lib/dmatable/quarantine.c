@@ -11,8 +11,14 @@
  * driver object lives until the last frame is back: with the last descriptor of a userfaultfd its
  * registration would go, and the window would show everything.
  *
+ * A VMM that is killed may leave an address space that does not end: the kernel waits there for a
+ * page on the VMM's behalf. Nobody will ever map that page, so the kernel is told not to wait when
+ * no thread of the VMM runs any more. What it then finds there nobody can read.
+ *
  * Thread rule: the unmap thread.
  */
+
+#include <poll.h>
 
 #include "dmatable_priv.h"
 #include "pagemap.h"
@@ -67,6 +73,15 @@ release_dark_word(struct window *window, uint32_t word)
 	return nb_released;
 }
 
+/* All threads of the VMM. */
+static bool
+has_ended(const struct window *window)
+{
+	struct pollfd process = {.fd = window->process_fd, .events = POLLIN};
+
+	return window->process_fd >= 0 && poll(&process, 1, 0) == 1;
+}
+
 static uint32_t
 window_look(struct window *window)
 {
@@ -76,6 +91,8 @@ window_look(struct window *window)
 		return 0;
 	if (!window->ops->is_alive(window->space))
 		return release_all(window);
+	if (has_ended(window))
+		window->ops->abandon(window->space);
 	for (uint32_t word = 0; window->pagemap_fd >= 0 && word < window->lent.nb_words; word++) {
 		if (window->lent.words[word] != 0)
 			nb_released += release_dark_word(window, word);

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rte_errno.h>
@@ -46,6 +47,8 @@ window_free(struct window *window)
 	window->ops->close(window->space);
 	if (window->pagemap_fd >= 0)
 		close(window->pagemap_fd);
+	if (window->process_fd >= 0)
+		close(window->process_fd);
 	frames_fini(&window->lent);
 	free(window);
 }
@@ -71,6 +74,7 @@ window_create(struct airlock_dmatable *table, const struct airlock_window_hello 
 	window->pid = table->agent_pid;
 	window->pagemap_fd = pagemap_open(window->pid);
 	window->pagemap_error = RTE_MIN(window->pagemap_fd, 0);
+	window->process_fd = syscall(SYS_pidfd_open, window->pid, 0);
 	window->place = (struct airlock_window_place){
 		.base = hello->base,
 		.bytes = hello->bytes,

@@ -10,6 +10,7 @@
  */
 
 #include <signal.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static struct dmatable_env env;
 static struct window_stub stub;
 static uint32_t frames[NB_FRAMES];
 static pid_t child;
+static pid_t reader; /* of the child's memory */
 
 static int
 setup_for(enum airlock_stray stray)
@@ -34,6 +36,7 @@ setup_for(enum airlock_stray stray)
 
 	stub = (struct window_stub){.sock = -1, .uffd = -1};
 	child = 0;
+	reader = 0;
 	ret = dmatable_env_init(&env, stray);
 	if (ret != TEST_SUCCESS)
 		return ret;
@@ -54,18 +57,25 @@ setup_kill(void)
 }
 
 static void
+end(pid_t *pid)
+{
+	if (*pid > 0) {
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
+	}
+	*pid = 0;
+}
+
+static void
 child_end(void)
 {
-	if (child > 0) {
-		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
-	}
-	child = 0;
+	end(&child);
 }
 
 static void
 teardown(void)
 {
+	end(&reader);
 	child_end();
 	window_stub_fini(&stub);
 	dmatable_env_fini(&env);
@@ -206,6 +216,50 @@ test_dead_vmm_gives_everything_back(void)
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
 	TEST_ASSERT(dmatable_env_wait_up(&env, 2), "up");
 	TEST_ASSERT_NOT_EQUAL(env.place.owner, owner, "another process");
+	return TEST_SUCCESS;
+}
+
+/* A process that reads the child's memory at a dark frame. Ends with 0, or with what went wrong. */
+static int
+reader_start(uint32_t frame)
+{
+	reader = fork();
+	if (reader == 0) {
+		char byte;
+		struct iovec to = {.iov_base = &byte, .iov_len = 1};
+		struct iovec from = {.iov_len = 1,
+			.iov_base = (void *)(env.place.base + frame * AIRLOCK_PAGE_SIZE)};
+
+		alarm(2 * STUB_DEADLINE_MS / 1000);
+		_exit(process_vm_readv(child, &to, 1, &from, 1, 0) == 1 ? 0 : errno);
+	}
+	TEST_ASSERT(reader > 0, "fork");
+	return TEST_SUCCESS;
+}
+
+/* Something holds the address space, and waits in it: KVM's kernel thread does, or a debugger. */
+static int
+test_dead_vmm_gives_everything_back_though_somebody_waits_in_it(void)
+{
+	int status = 0;
+
+	TEST_ASSERT_SUCCESS(child_start(act_nothing), "VMM");
+	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(reader_start(frames[NB_FRAMES - 1] + 1), "reader");
+	if (!dmatable_wait(dmatable_env_stats(&env).strays >= 1 ||
+		    waitpid(reader, &status, WNOHANG) == reader))
+		TEST_ASSERT(false, "it waits");
+	if (WEXITSTATUS(status) == EPERM) {
+		reader = 0;
+		printf("  no process_vm_readv here\n");
+		return TEST_SKIPPED;
+	}
+	child_end();
+	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "held");
+	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
+	TEST_ASSERT_EQUAL(waitpid(reader, &status, 0), reader, "it waits no more");
+	reader = 0;
+	TEST_ASSERT_EQUAL(WEXITSTATUS(status), 0, "it ended well");
 	return TEST_SUCCESS;
 }
 
@@ -365,6 +419,8 @@ static struct unit_test_suite suite = {
 				test_frames_of_a_lost_window_come_back_when_they_are_dark),
 			TEST_CASE_ST(setup, teardown, test_agent_may_die_between_any_two_messages),
 			TEST_CASE_ST(setup, teardown, test_dead_vmm_gives_everything_back),
+			TEST_CASE_ST(setup, teardown,
+				test_dead_vmm_gives_everything_back_though_somebody_waits_in_it),
 			TEST_CASE_ST(
 				setup, teardown, test_map_into_a_dead_vmm_fails_and_is_counted),
 			TEST_CASE_ST(setup, teardown,

@@ -81,7 +81,7 @@ is_userfaultfd(int fd)
 
 /*
  * Taking a write protection away that is not there changes nothing, and fails with ESRCH before
- * anything else when nobody runs in the address space any more.
+ * anything else when nobody has the address space any more.
  */
 static bool
 uffd_is_alive(void *arg)
@@ -93,6 +93,21 @@ uffd_is_alive(void *arg)
 	};
 
 	return ioctl(space->fd, UFFDIO_WRITEPROTECT, &probe) == 0 || errno != ESRCH;
+}
+
+/*
+ * KVM lets a thread of the kernel wait for a page in the place of a vCPU (asynchronous page
+ * faults). It waits on when the VMM was killed, and holds the address space.
+ */
+static void
+uffd_abandon(void *arg)
+{
+	const struct uffd_space *space = arg;
+	struct uffdio_range range = {.start = space->base, .len = space->bytes};
+
+	/* The kernel itself wakes only who waits for a missing page. */
+	ioctl(space->fd, UFFDIO_UNREGISTER, &range);
+	ioctl(space->fd, UFFDIO_WAKE, &range);
 }
 
 static int
@@ -263,6 +278,7 @@ static const struct airlock_dmatable_ops uffd_ops = {
 	.map = uffd_map,
 	.map_readonly = uffd_map_readonly,
 	.is_alive = uffd_is_alive,
+	.abandon = uffd_abandon,
 	.poll_fd = uffd_poll_fd,
 	.strays = uffd_strays,
 	.wake = uffd_wake,
