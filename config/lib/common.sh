@@ -27,9 +27,10 @@ need_root() {
     [ "$(id -u)" -eq 0 ] || die "must run as root"
 }
 
-# wait_for SECONDS COMMAND...: run COMMAND until it succeeds; 1 when the time is over.
+# wait_for SECONDS COMMAND...: run COMMAND until it succeeds; 1 when the time is over. On a slow
+# machine a second of that is as many as patience says.
 wait_for() {
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + $1 * ${patience:-1}))
 
     shift
     until "$@"; do

@@ -306,6 +306,7 @@ guest_sh() {
         limit=$2
         shift 2
     fi
+    limit=$((limit * ${patience:-1}))
     flock "$dir/lock" /usr/bin/python3 "$AIRLOCK_LIB/guest_sh.py" "$dir/command.sock" \
         "$limit" "$*"
 }

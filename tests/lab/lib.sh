@@ -126,7 +126,7 @@ transfer() {
 
 # What a case that failed has left outside.
 outside tidy
-# Emulated, on a busy machine, it takes long to measure what copies cost.
-ready_s=120
+# Emulated, on a busy machine, everything takes long.
+patience=6
 kernel_lines=$(kernel_warnings | wc -l)
 checks+=(check_kernel)

@@ -134,6 +134,11 @@ began() {
     [ "$(grep -a -c '^touch: reading page' "$AIRLOCK_WORK/guest-$1.log")" -eq "$2" ]
 }
 
+# has_strays NAME COUNT
+has_strays() {
+    [ "$(strays "$1")" -eq "$2" ]
+}
+
 # touch_dark NAME PAGE PAGE PAGE: read pages of others; a CPU waits for each. Nothing more can be
 # started in that VM.
 touch_dark() {
@@ -142,9 +147,10 @@ touch_dark() {
     before=$(strays "$1")
     in_background "$1" window-touch "$bar" read 3600 "2:$2:$2" "3:$3:$3" "4:$4:$4"
     wait_for 10 began "$1" 3 || fail "window-touch does not run"
+    wait_for 10 has_strays "$1" $((before + 3)) ||
+        fail "$(strays "$1") strays, not $((before + 3))"
     sleep 1
     ! said "$1" "^touch: page" || fail "$1 read a page that is dark"
-    [ "$(strays "$1")" -eq $((before + 3)) ] || fail "$(strays "$1") strays, not $((before + 3))"
     # Under KVM the host's kernel may wait for the page, and the guest's has its task wait for it.
     [ "$(guest_accel)" = kvm ] || [ "$(stalled "$1")" -eq 3 ] ||
         fail "$(stalled "$1") CPUs of $1 wait, not 3"

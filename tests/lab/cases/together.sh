@@ -32,19 +32,19 @@ start_on_card --copy-below 1000 --vm "name=lin,mac=$lin" --vm "name=web,mac=${ma
     --vm "name=win,mac=${mac[win]},deliver=remap"
 guest_start lin --socket "$RUN_DIR/lin.sock" --mac $lin --ip 10.0.0.2/24
 boot web
-guest_wait lin 120
+guest_wait lin
 step "the guests under KVM are up"
 receive web --count $each --scan
 start_window_guest win win 0 --count $each --scan --interrupt
-wait_for 120 win_is_up || fail "win does not receive"
+wait_for 20 win_is_up || fail "win does not receive"
 step "all guests receive"
 
 pings 10.0.0.2 20
 transfer 10.0.0.2 16 &
 transfer=$!
 outside send "$LAB_SHARE/checked.pcap"
-wait_for 120 exactly web $each || fail "web: sent $each: $(last web '' packets missing bad foreign)"
-wait_for 120 win_has_all || fail "win: sent $each: $(counted win packets missing bad foreign)"
+wait_for 20 exactly web $each || fail "web: sent $each: $(last web '' packets missing bad foreign)"
+wait_for 20 win_has_all || fail "win: sent $each: $(counted win packets missing bad foreign)"
 step "all packets have arrived"
 wait "$transfer"
 for name in web win; do

@@ -52,10 +52,10 @@ start web dpdk-testpmd --lcores 0@0,1@0 --no-pci --no-huge -m 128 --file-prefix 
     --vdev "net_virtio_user0,path=$RUN_DIR/web.sock,server=1,mac=$web,queue_size=1024" -- \
     --forward-mode=macswap --total-num-mbufs=4096 --no-lsc-interrupt --stats-period 5
 start_window_guest win win 0 --count $each --scan
-wait_for 120 are_up || fail "the guests do not run: $(ask "$AIRLOCKD_PREFIX" /airlock/vms)"
+wait_for 20 are_up || fail "the guests do not run: $(ask "$AIRLOCKD_PREFIX" /airlock/vms)"
 step "the guests are up"
 outside send "$LAB_SHARE/checked.pcap"
-wait_for 120 arrived ||
+wait_for 20 arrived ||
     fail "sent $each to each: $(counted win packets missing bad foreign), $(echoed) came back"
 step "all is there"
 say "$(ask "$AIRLOCKD_PREFIX" '/airlock/vm,win window remapped_packets') remapped," \
