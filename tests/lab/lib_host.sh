@@ -132,6 +132,11 @@ received() {
         /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'
 }
 
+# wire_address: where what comes from the card is to go.
+wire_address() {
+    ip -o link show dev wire0 | sed -n 's,.* link/ether \([^ ]*\) .*,\1,p'
+}
+
 # load_begin: the packets of LAB_SHARE/load.pcap, again and again. load_signal SIGNAL: to the sender.
 load_begin() {
     /usr/bin/python3 "$AIRLOCK_TOP/tests/smoke/send_pcap.py" wire0 "$LAB_SHARE/load.pcap" \
@@ -147,5 +152,6 @@ load_signal() {
 tidy() {
     load_signal KILL 2>/dev/null
     ip addr flush dev wire0
+    ip neigh flush nud permanent dev wire0
     monitor set_link card0 on >/dev/null
 }

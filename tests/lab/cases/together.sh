@@ -33,9 +33,15 @@ start_on_card --copy-below 1000 --vm "name=lin,mac=$lin" --vm "name=web,mac=${ma
 guest_start lin --socket "$RUN_DIR/lin.sock" --mac $lin --ip 10.0.0.2/24
 boot web
 guest_wait lin
+# The others count everything that comes, so nothing may be sent to all.
+guest_sh lin "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && \
+    arp -s 10.0.0.1 $(outside wire_address)" ||
+    fail "lin's network cannot be set up"
+outside ip neigh add 10.0.0.2 lladdr $lin nud permanent dev wire0
 step "the guests under KVM are up"
 receive web --count $each --scan
 start_window_guest win win 0 --count $each --scan --interrupt
+win_pid=$STARTED_PID
 wait_for 20 win_is_up || fail "win does not receive"
 step "all guests receive"
 
@@ -56,5 +62,8 @@ done
 [ "$(dmar_faults)" -eq 0 ] || fail "DMA was refused"
 guest_stop lin --now
 guest_stop web --now
+stop_pid "$win_pid" || fail "win has ended with status $?"
+wait_for 10 at_rest || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
+is_clean || fail "$(ask /airlock/pages/verify)"
 stop_airlockd
 allow_lost_guest_log
