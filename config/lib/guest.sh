@@ -298,7 +298,7 @@ guest_start() {
 # guest_sh NAME [--limit SECONDS] COMMAND...: run one line of shell in a guest; its output and
 # its exit status, 124 if it took longer than SECONDS (60), 125 if the guest is not there.
 guest_sh() {
-    local dir limit=60
+    local dir limit=$((60 * ${patience:-1}))
 
     dir=$(guest_dir "$1")
     shift
@@ -306,7 +306,6 @@ guest_sh() {
         limit=$2
         shift 2
     fi
-    limit=$((limit * ${patience:-1}))
     flock "$dir/lock" /usr/bin/python3 "$AIRLOCK_LIB/guest_sh.py" "$dir/command.sock" \
         "$limit" "$*"
 }
