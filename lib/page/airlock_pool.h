@@ -90,7 +90,8 @@ struct airlock_pool_report {
  *         of range, or too many partitions for the frames), EBUSY (another process has locked the
  *         file), EFBIG (the file has another size), ENOSPC (no room in the file system), ENOMEM (no
  *         room in the EAL's memory for the mbuf headers), EOPNOTSUPP (the file system cannot punch
- *         holes), ENOTSUP (strict, without a driver for that), or what open(2), ftruncate(2) or mmap(2) said
+ *         holes), ENOTSUP (strict, without a driver for that), or what open(2), ftruncate(2) or
+ *         mmap(2) said
  */
 struct airlock_pool *airlock_pool_create(const struct airlock_pool_conf *conf);
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 The airlock authors
 #
-# The uplink of lib_window_qemu.sh where it is a veth pair, and who sends into it.
+# The uplink of lib_window_qemu.sh, which comes first, where it is a veth pair; and who sends into it.
+# shellcheck disable=SC2154
 
 send() {
     /usr/bin/python3 "$smoke/send_pcap.py" host0 "$@"
