@@ -182,7 +182,7 @@ test_each_key_of_a_flag_comes_back_from_the_file(void)
 		"--socket-mode", "0660", "--metrics", "[::1]:9100", "--stats", "9", "--retries",
 		"3", "--copy-below", "512", "--idle", "adaptive", "--idle-pause", "1",
 		"--idle-sleep", "2", "--idle-wait", "3", "--uplink", "port=3", "--uplink",
-		"port=7,queues=2,mtu=9000,desc=512,storm=5", "--vm",
+		"port=7,queues=2,mtu=9000,desc=512,storm=5,dma=strict", "--vm",
 		WEB ",socket=/s,mode=server,queues=2,vlan=5,uplink=7,antispoof=off,storm=6,"
 		    "rx-rate=1G,rx-burst=1M,tx-rate=2G,tx-burst=2M,mirror=db,"
 		    "mirror-direction=rx,deliver=remap,quota=7,stray=kill,"
