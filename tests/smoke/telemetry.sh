@@ -28,7 +28,8 @@ VM = {"name": str, "mac": str, "state": str, "vlan": int, "rx_rate": int, "tx_ra
       "storm": int, "mirror": str, "mirror_direction": str, "connects": int, "features": str, "deliver": str,
       **dict.fromkeys(FLOWS, int), "rx_drops": dict, "tx_drops": dict, "queue_0": dict}
 PAGES = {"pages": int, "frame_pages": int, "huge": str, "free": int, "card": int, "host": int,
-         "leased": int, "released": int, "unmapping": int, "violations": int, "mempool_free": int, "agree": str}
+         "leased": int, "released": int, "unmapping": int, "violations": int, "mempool_free": int, "agree": str,
+         "dma": str}
 WORKS = ("rx", "tx", "classify", "handoff")
 LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": int,
          "vm_queues": int, "iterations": int, "idle_iterations": int, "busy_percent": int,
