@@ -210,34 +210,46 @@ airlock_card_take(struct airlock_card *card, const struct airlock_run *runs, uin
 	return i;
 }
 
-/* A frame in *state* becomes HAS, or NONE if no card is there. False: it stays as it is. */
-static bool
-frame_give(struct airlock_card *card, uint32_t frame)
+static void
+frame_stuck(struct airlock_card *card, uint32_t frame, int error)
 {
-	int ret;
-
-	do {
-		ret = card->ops->map(card->domain, address_of(card, frame), bytes_of(card, 1));
-		if (likely(ret == 0)) {
-			state_set(card, frame, HAS);
-			return true;
-		}
-		if (card->ops->is_alive(card->domain))
-			break;
-		state_set(card, frame, NONE);
-	} while (unlikely(card->ops->is_alive(card->domain)) &&
-		state_change(card, frame, NONE, BUSY));
-	if (state_get(card, frame) != TAKEN)
-		return true;
 	count(&card->errors, 1);
 	atomic_fetch_add_explicit(&card->nb_stuck, 1, memory_order_relaxed);
 	if (!card->logged)
 		CARD_LOG(ERR,
 			"frame %u cannot be mapped for the cards again: %s; it is not used any "
 			"more\n",
-			frame, rte_strerror(-ret));
+			frame, rte_strerror(-error));
 	card->logged = true;
-	return false;
+}
+
+/* A frame that is TAKEN becomes HAS, or NONE if no card is there. False: it stays TAKEN. */
+static bool
+frame_give(struct airlock_card *card, uint32_t frame)
+{
+	for (bool again = false;; again = true) {
+		int ret = card->ops->map(card->domain, address_of(card, frame), bytes_of(card, 1));
+
+		if (likely(ret == 0)) {
+			state_set(card, frame, HAS);
+			return true;
+		}
+		if (card->ops->is_alive(card->domain)) {
+			/* It may have begun after the call. */
+			if (ret == -EINVAL && !again)
+				continue;
+			state_set(card, frame, TAKEN);
+			frame_stuck(card, frame, ret);
+			return false;
+		}
+		state_set(card, frame, NONE);
+		/* If one begins now, either attach() still comes to this frame, or it is mapped
+		 * here.
+		 */
+		if (likely(!card->ops->is_alive(card->domain)) ||
+			!state_change(card, frame, NONE, BUSY))
+			return true;
+	}
 }
 
 bool
@@ -248,6 +260,10 @@ airlock_card_give(struct airlock_card *card, uint32_t frame)
 
 	if (frame >= card->nb_frames || state_get(card, frame) != TAKEN)
 		return true;
+	if (unlikely(card->domain == NULL)) {
+		state_set(card, frame, NONE);
+		return true;
+	}
 	good = frame_give(card, frame);
 	count(&card->given, good);
 	count(&card->give_tsc, rte_rdtsc() - tsc);

@@ -21,6 +21,7 @@
 static struct {
 	_Atomic bool alive;
 	_Atomic int map_error; /* of the next calls */
+	_Atomic bool begins; /* anew, just after the next call to map */
 	_Atomic uint32_t nb_maps;
 	_Atomic uint32_t nb_unmaps;
 	_Atomic uint32_t nb_faults; /* calls that the kernel would refuse though a card is there */
@@ -56,8 +57,10 @@ domain_map(void *arg, uintptr_t addr, uint64_t bytes)
 	uint32_t frame = frame_at(addr);
 
 	domain.nb_maps++;
-	if (!domain.alive)
+	if (!domain.alive) {
+		domain.alive = atomic_exchange(&domain.begins, false);
 		return -EINVAL;
+	}
 	if (domain.map_error != 0)
 		return domain.map_error;
 	if (frame >= ENV_PAGES || bytes != AIRLOCK_PAGE_SIZE ||
@@ -260,6 +263,20 @@ test_last_card_goes_and_comes_back(void)
 	return check_whole();
 }
 
+static int
+test_card_comes_back_while_a_frame_is_given(void)
+{
+	TEST_ASSERT_SUCCESS(map_all(), "map");
+	domain_end();
+	airlock_card_detach(card);
+	domain.begins = true;
+	TEST_ASSERT_SUCCESS(give_all(), "back");
+	TEST_ASSERT_EQUAL(stats_now().nb_stuck, 0, "nothing is lost");
+	TEST_ASSERT_EQUAL(nb_mapped(), RTE_DIM(frames), "those that were given");
+	TEST_ASSERT_SUCCESS(airlock_card_attach(card), "attach");
+	return check_whole();
+}
+
 /* The lcores do not know that it has gone, and nobody has told the rest. */
 static int
 test_frames_are_taken_from_a_card_that_has_just_gone(void)
@@ -336,6 +353,7 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_cards_do_not_get_what_is_not_dark_yet),
 			TEST_CASE_ST(setup, teardown, test_verify_finds_a_frame_on_both_sides),
 			TEST_CASE_ST(setup, teardown, test_last_card_goes_and_comes_back),
+			TEST_CASE_ST(setup, teardown, test_card_comes_back_while_a_frame_is_given),
 			TEST_CASE_ST(setup, teardown,
 				test_frames_are_taken_from_a_card_that_has_just_gone),
 			TEST_CASE_ST(setup, teardown, test_another_card_that_goes_changes_nothing),
