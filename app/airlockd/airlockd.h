@@ -45,6 +45,10 @@ int machine_check_hugepages(int argc, char **argv, char error[static AIRLOCK_ERR
 int machine_check(const struct airlock_config *config, struct daemon_lcores *lcores,
 	struct daemon_pool *pool, char error[static AIRLOCK_ERROR_MAX]);
 
+/* The uplinks' part of machine_check(), for it; sets pool->dma. */
+int machine_check_uplinks(const struct airlock_config *config, struct daemon_pool *pool,
+	char error[static AIRLOCK_ERROR_MAX]);
+
 /* Make the run directory if it is not there: 0, or -1 with one line in *error*. */
 int machine_make_run_dir(const struct airlock_config *config, char error[static AIRLOCK_ERROR_MAX]);
 
