@@ -8,7 +8,7 @@
 #
 #   tests/model/page.sh [--full]
 #
-# --full: also all mishaps in one search, and the death of either VMM. It takes minutes, and 8 GB.
+# --full: also all mishaps in one search, and the death of either VMM. It takes minutes, and 16 GB.
 # timeout: 600
 
 set -u -o pipefail
@@ -16,72 +16,85 @@ set -u -o pipefail
 model=$(cd "$(dirname "$0")" && pwd)/page.pml
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-nb_checked=0 nb_failed=0 nb_states=0
+nb_cpus=$(nproc)
+checks=()
 
-# search NAME OPTION... -- PAN_OPTION...: build and run a verifier, exact and with all states kept.
+# search OPTION... -- PAN_OPTION...: build and run a verifier, exact and with all states kept.
 search() {
-    local name=$1 spin_options=() cc_options=(-DSAFETY)
+    local spin_options=() cc_options=(-DSAFETY)
 
-    shift
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
         spin_options+=("$1")
         [ "$1" != -DCOMES_BACK ] || cc_options=()
         shift
     done
     shift
-    if ! spin "${spin_options[@]}" -a "$model" >"$name.log" 2>&1 ||
-        ! gcc -w "${optimize:--O2}" "${cc_options[@]}" -DNOFAIR -DMEMLIM="${memory_mb:-3500}" -DVECTORSZ=2048 \
-            -o pan pan.c >>"$name.log" 2>&1; then
-        cat "$name.log"
-        exit 1
-    fi
-    ./pan -m100000 "$@" >>"$name.log" 2>&1
+    spin "${spin_options[@]}" -a "$model" >log 2>&1 &&
+        gcc -w "${optimize:--O2}" "${cc_options[@]}" -DNOFAIR -DMEMLIM="${memory_mb:-3500}" \
+            -DVECTORSZ=2048 -o pan pan.c >>log 2>&1 &&
+        ./pan -m100000 "$@" >>log 2>&1
 }
 
-nb_states_of() {
-    awk '/states, stored/ { print int($1) }' "$1.log"
+nb_states() {
+    awk '/states, stored/ { print int($1) }' log
 }
 
 # fail NAME REASON
 fail() {
-    nb_failed=$((nb_failed + 1))
     echo "not ok $1: $2"
-    grep -v unreached "$1.log" | tail -n 40
+    grep -v unreached log | tail -n 40
 }
 
-# holds NAME OPTION...: searched to the end, and nothing found.
-holds() {
+# searched NAME OPTION...: to the end, and nothing found.
+searched() {
     local name=$1 flags=(-w25)
 
     shift
-    nb_checked=$((nb_checked + 1))
     [[ " $* " != *" -DCOMES_BACK "* ]] || flags+=(-a)
-    search "$name" "$@" -- "${flags[@]}"
-    if ! grep -q 'errors: 0$' "$name.log"; then
-        fail "$name" "$(grep -m 1 '^pan:' "$name.log")"
-    elif grep -q -E 'max search depth too small|Search not completed|memory bound' "$name.log"; then
+    search "$@" -- "${flags[@]}"
+    if ! grep -q 'errors: 0$' log; then
+        fail "$name" "$(grep -m 1 '^pan:' log)"
+    elif grep -q -E 'max search depth too small|Search not completed|memory bound' log; then
         fail "$name" "not searched to the end"
     else
-        nb_states=$((nb_states + $(nb_states_of "$name")))
-        echo "ok $name: $(nb_states_of "$name") states"
+        echo "ok $name: $(nb_states) states"
     fi
 }
 
-# finds SAFEGUARD ASSERTION OPTION...: without the safeguard, this assertion breaks.
-finds() {
-    local name=without_$1 safeguard=$1 assertion=$2
+# found NAME ASSERTION OPTION...: this assertion breaks.
+found() {
+    local name=$1 assertion=$2
     # It ends soon; to compile it well would take longer.
     local optimize=-O0
 
     shift 2
-    nb_checked=$((nb_checked + 1))
-    search "$name" "-D$safeguard" "$@" -- -w22
-    if grep -F 'pan:1: assertion violated' "$name.log" | grep -q -F "$assertion"; then
-        echo "ok $name: found after $(nb_states_of "$name") states"
+    search "$@" -- -w22
+    if grep -F 'pan:1: assertion violated' log | grep -q -F "$assertion"; then
+        echo "ok $name: found after $(nb_states) states"
     else
         fail "$name" "not found: $assertion"
     fi
+}
+
+# begin NAME COMMAND...: a check, in a directory of its own, beside others if there are CPUs.
+begin() {
+    local name=$1
+
+    while [ "$(jobs -pr | wc -l)" -ge "$nb_cpus" ]; do
+        wait -n
+    done
+    checks+=("$name")
+    mkdir "$work/$name"
+    (cd "$work/$name" && "$2" "$name" "${@:3}") >"$work/$name.result" &
+}
+
+holds() {
+    begin "$1" searched "${@:2}"
+}
+
+# finds SAFEGUARD ASSERTION OPTION...: without the safeguard, this assertion breaks.
+finds() {
+    begin "without_$1" found "$2" "-D$1" "${@:3}"
 }
 
 command -v spin >/dev/null || {
@@ -121,5 +134,11 @@ finds TAG_IS_VM "$own_bytes" -DRESTARTS=0 -DBREAKS=0 -DDEATHS=1
 finds NO_PUNCH "$in_no_vm" -DRESTARTS=1 -DBREAKS=0 -DDEATHS=0
 finds MINOR_ONLY "$in_one_vm" -DRESTARTS=1 -DBREAKS=0 -DDEATHS=0
 
-echo "$((nb_checked - nb_failed)) of $nb_checked hold, $nb_states states searched"
-[ $nb_failed -eq 0 ]
+wait
+cd "$work" || exit 1
+results=("${checks[@]/%/.result}")
+cat "${results[@]}"
+nb_ok=$(cat "${results[@]}" | grep -c '^ok ')
+nb_states=$(sed -n 's/^ok [a-z_]*: \([0-9]*\) states$/\1/p' "${results[@]}" | awk '{ n += $1 } END { print n }')
+echo "$nb_ok of ${#checks[@]} hold, $nb_states states searched"
+[ "$nb_ok" -eq ${#checks[@]} ]

@@ -62,7 +62,7 @@ uplink() {
         # A packet socket gets what the host's stack has left for the card to do; so leave nothing.
         ethtool -K host0 tx off tso off gso off >/dev/null
     fi
-    start_airlockd --lcores "$(lcores)" -m 256 --no-pci --vdev "$vdev" -- \
+    start_airlockd --lcores "$(lcores)" -m 256 --no-pci --vdev "$vdev" -- --idle adaptive \
         --uplink "port=0,mtu=$mtu" "${vms[@]}"
     ip link set "$host_if" mtu "$mtu" up
     ip addr add "${address[host]}/24" dev "$host_if"
@@ -104,7 +104,7 @@ ping_all() {
     local before
 
     before=$(replies "$1")
-    at "$1" "ping -q -c 200 -i 0.01 -s $3 ${address[$2]}" >/dev/null || true
+    at "$1" "ping -q -c 200 -i 0.004 -s $3 ${address[$2]}" >/dev/null || true
     wait_for 30 has_replies "$1" $((before + 200)) ||
         fail "$2 answered $(($(replies "$1") - before)) of 200 pings of $3 bytes from $1"
 }

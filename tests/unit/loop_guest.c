@@ -22,6 +22,7 @@
 
 #include "loop.h"
 #include "pipeline_priv.h"
+#include "vhost_wake.h"
 
 /* Longest packet that one mbuf of a guest holds. */
 #define ONE_MBUF_BYTES	   2048
@@ -162,6 +163,7 @@ loop_plug(unsigned int idx)
 {
 	int ret;
 
+	TEST_ASSERT_SUCCESS(vhost_wake(), "rte_vhost does not listen");
 	if (loop.vms[idx].conf.window)
 		TEST_ASSERT_SUCCESS(open_window(&loop.vms[idx]), "window of VM %u", idx);
 	TEST_ASSERT_SUCCESS(show_pool(false), "%s", rte_strerror(rte_errno));
