@@ -176,6 +176,8 @@ ctl 0 good config save /x/y
 was_asked config.save '{"file": "/x/y"}'
 ctl 0 good config save y
 was_asked config.save "{\"file\": \"$PWD/y\"}"
+ctl 0 good config save ''
+was_asked config.save '{"file": ""}'
 ctl 0 good log set lib.eal debug
 was_asked log.set '{"type": "lib.eal", "level": "debug"}'
 ctl 0 good version
