@@ -300,6 +300,7 @@ bad 2 "longer than a socket's path" "$(printf 'x%.0s' {1..200})" vm list
 bad 2 '--colour: unknown option' good --colour vm list
 bad 2 "--timeout: '0', expected seconds" good --timeout 0 vm list
 bad 2 '--socket: no value' good --socket
+bad 2 '-xy: unknown option' good -xy
 [ "$(wc -l <"$asked")" -eq "$before" ] || wrong "the daemon was asked for wrong usage"
 
 say "help and completion"
