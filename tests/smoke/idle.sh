@@ -21,10 +21,6 @@ for ((i = 0; i < nb_vms; i++)); do
     ports+=(--vdev "net_virtio_user$i,path=$RUN_DIR/vm$i.sock,mac=$mac")
 done
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
 # are_up N
 are_up() {
     [ "$(ctl --json vm list | grep -o '"state":"up"' | wc -l)" -eq "$1" ]

@@ -23,12 +23,6 @@ guest() {
     guests+=("$STARTED_PID")
 }
 
-# set_vm NAME KEY=VALUE,...
-set_vm() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" vm set "$@" \
-        >/dev/null
-}
-
 # rate BYTES [LIMITED rx|tx]: what finds its way to the ring of the one that takes.
 rate() {
     /usr/bin/python3 -B "$here/rate.py" "$RUN_DIR/control.sock" takes "$@"
@@ -53,12 +47,12 @@ for bytes in 1514 256; do
     guest sends txonly $queues $bytes
     traffic_flows "with packets of $bytes bytes" takes
     unlimited $bytes "at first"
-    set_vm takes rx-rate=100M,rx-burst=$burst
+    ctl vm set takes rx-rate=100M,rx-burst=$burst
     rate $bytes takes rx
-    set_vm takes rx-rate=0
-    set_vm sends tx-rate=$limit,tx-burst=$burst
+    ctl vm set takes rx-rate=0
+    ctl vm set sends tx-rate=$limit,tx-burst=$burst
     rate $bytes sends tx
-    set_vm sends tx-rate=0
+    ctl vm set sends tx-rate=0
     unlimited $bytes "at last"
     for pid in "${guests[@]}"; do
         stop_pid "$pid" || true
