@@ -107,7 +107,7 @@ was_asked vm.del '{"name": "x"}'
 ctl 0 good uplink list
 says '0 +net_tap0 +up +1500 +1 +2 +2000 +500 +30 +5 +6' '  unknown_mac +30'
 ctl 0 good stats
-says 'web +up +1000 +100000 +500 +50000 +13' '\(1 more VMs that never connected\)' \
+says 'web +up +1000 +100000 +500 +50000 +13' '\(1 more VMs that did not connect\)' \
     '0 +net_tap0 +up +2000 +200000 +500 +50000 +30 +5' '  ring_full +10' \
     'balance: received 2000 .* in_flight 0; balanced: yes'
 ctl 0 good pages
