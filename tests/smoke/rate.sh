@@ -28,11 +28,13 @@ rate() {
     /usr/bin/python3 -B "$here/rate.py" "$RUN_DIR/control.sock" takes "$@"
 }
 
-unlimited() {
-    local found
+is_unlimited() {
+    found=$(rate "$1") && [ "$found" -gt $((limit * 2)) ]
+}
 
-    found=$(rate "$1")
-    [ "$found" -gt $((limit * 2)) ] || fail "without a limit, $2: $found bits a second"
+# A machine that does much else may have no time for so many packets at once.
+unlimited() {
+    wait_for 60 is_unlimited "$1" || fail "without a limit, $2: $found bits a second"
 }
 
 declare -A mac=([takes]=52:54:00:00:00:01 [sends]=52:54:00:00:00:02)
