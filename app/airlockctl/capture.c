@@ -5,16 +5,12 @@
 /*
  * Captures: what the user typed for one, and what the daemon tells of them.
  *
- * The daemon writes the file, so a path is made to begin at the root here.
- *
  * Thread rule: one thread.
  */
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "fields.h"
@@ -65,29 +61,6 @@ convert(json_t *params, const char *const *keys, json_t *(*value_of)(const char 
 	return true;
 }
 
-static bool
-add_path(json_t *params, const char *path)
-{
-	char here[PATH_MAX] = "", *whole;
-	size_t size;
-	int ret;
-
-	if (path[0] != '/' && path[0] != '\0' && getcwd(here, sizeof(here)) == NULL) {
-		ctl_complain("capture start: current directory: %s", strerror(errno));
-		return false;
-	}
-	size = strlen(here) + 1 + strlen(path) + 1;
-	whole = malloc(size);
-	if (whole == NULL)
-		return false;
-	snprintf(whole, size, "%s%s%s", here, here[0] != '\0' ? "/" : "", path);
-	ret = json_object_set_new(params, "file", json_string(whole));
-	if (ret < 0)
-		ctl_complain("capture start: file '%s' is not text", path);
-	free(whole);
-	return ret == 0;
-}
-
 bool
 params_capture_start(char **args, json_t **params)
 {
@@ -95,7 +68,7 @@ params_capture_start(char **args, json_t **params)
 
 	if (!right)
 		return false;
-	right = add_path(*params, args[1]);
+	right = params_add_path("capture start", *params, args[1]);
 	for (args += 2; right && *args != NULL; args++)
 		right = params_add_pair("capture start", *params, *args, strlen(*args));
 	right = right && convert(*params, numbers, number_of) &&

@@ -72,10 +72,10 @@ read_options(struct ctl *ctl, int argc, char **argv, bool *done)
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
 	};
-	int option;
+	int at = optind, option;
 
 	/* '+': what follows the command is the command's. */
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+	for (; (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1; at = optind) {
 		if (option == 's') {
 			ctl->path = optarg;
 		} else if (option == 'j') {
@@ -91,7 +91,7 @@ read_options(struct ctl *ctl, int argc, char **argv, bool *done)
 				printf("airlockctl %s\n", AIRLOCK_VERSION);
 			return ctl_flush();
 		} else {
-			ctl_complain("%s: %s; --help lists all", argv[optind - 1],
+			ctl_complain("%s: %s; --help lists all", argv[at],
 				option == ':' ? "no value" : "unknown option");
 			return CTL_USAGE;
 		}

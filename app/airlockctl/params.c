@@ -84,27 +84,38 @@ params_name(char **args, json_t **params)
 }
 
 bool
-params_file(char **args, json_t **params)
+params_add_path(const char *command, json_t *params, const char *path)
 {
-	char *directory, *path = NULL;
+	/* An empty one is the daemon's to refuse. */
+	bool is_whole = path[0] == '/' || path[0] == '\0';
+	char *directory = is_whole ? strdup("") : getcwd(NULL, 0), *whole = NULL;
+	int ret;
 
-	*params = NULL;
-	if (args[0] == NULL)
-		return true;
-	/* The daemon runs in another directory. */
-	directory = args[0][0] == '/' ? strdup("") : getcwd(NULL, 0);
 	if (directory == NULL ||
-		asprintf(&path, "%s%s%s", directory, *directory == '\0' ? "" : "/", args[0]) < 0) {
-		ctl_complain("config save: %s", strerror(errno));
+		asprintf(&whole, "%s%s%s", directory, is_whole ? "" : "/", path) < 0) {
+		ctl_complain("%s: current directory: %s", command, strerror(errno));
 		free(directory);
 		return false;
 	}
-	*params = json_pack("{s:s}", "file", path);
+	ret = json_object_set_new(params, "file", json_string(whole));
 	free(directory);
-	free(path);
-	if (*params == NULL)
-		ctl_complain("config save: '%s' is not text", args[0]);
-	return *params != NULL;
+	free(whole);
+	if (ret < 0)
+		ctl_complain("%s: file '%s' is not text", command, path);
+	return ret == 0;
+}
+
+bool
+params_file(char **args, json_t **params)
+{
+	*params = NULL;
+	if (args[0] == NULL)
+		return true;
+	*params = json_object();
+	if (params_add_path("config save", *params, args[0]))
+		return true;
+	json_decref(*params);
+	return false;
 }
 
 bool

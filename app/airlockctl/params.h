@@ -19,6 +19,9 @@
 /** Add a "KEY=VALUE" of *len* bytes to *params*, as text. *command* is for complaints. */
 bool params_add_pair(const char *command, json_t *params, const char *pair, size_t len);
 
+/** Add a path that the daemon, which runs in another directory, is to use; false likewise. */
+bool params_add_path(const char *command, json_t *params, const char *path);
+
 bool params_vm_keys(char **args, json_t **params); /* KEY=VALUE,... */
 bool params_vm_change(char **args, json_t **params); /* NAME KEY=VALUE,... */
 bool params_name(char **args, json_t **params); /* NAME */

@@ -60,9 +60,9 @@ add_drops(struct span *span, const json_t *now, const json_t *before)
 		field_drops(before, "rx_drops") + field_drops(before, "tx_drops"), 1);
 }
 
-/* With a thousand VMs configured, those that never came would hide the others. */
+/* With a thousand VMs configured, those that did not come would hide the others. */
 static bool
-never_came(const json_t *vm)
+did_not_come(const json_t *vm)
 {
 	return strcmp(field_text(vm, "state"), "up") != 0 &&
 		json_object_get(vm, "connects") != NULL && field_count(vm, "connects") == 0 &&
@@ -86,7 +86,7 @@ show_vm_rows(FILE *out, json_t *vms, json_t *before, double seconds)
 	{
 		const json_t *then = json_object_get(before, name);
 
-		if (never_came(vm)) {
+		if (did_not_come(vm)) {
 			nb_silent++;
 			continue;
 		}
@@ -98,7 +98,7 @@ show_vm_rows(FILE *out, json_t *vms, json_t *before, double seconds)
 	}
 	table_print(&span.table, out, 0);
 	if (nb_silent != 0)
-		fprintf(out, "(%u more VMs that never connected)\n", nb_silent);
+		fprintf(out, "(%u more VMs that did not connect)\n", nb_silent);
 }
 
 static void

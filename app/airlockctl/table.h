@@ -20,7 +20,7 @@
 
 struct table {
 	unsigned int nb_columns;
-	unsigned int nb_cells; /* row by row, the headings' first */
+	unsigned int nb_cells; /* row by row */
 	unsigned int max_cells;
 	char **cells;
 	const char *columns[TABLE_COLUMNS];

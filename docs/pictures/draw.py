@@ -16,7 +16,9 @@ import urllib.parse
 import urllib.request
 
 COLUMNS = 2
-UNITS = {"pps": "packets/s", "bps": "bit/s", "percentunit": "share", "short": "pages"}
+# What a panel's unit is called, what a value is to be multiplied by, and how gnuplot writes it.
+UNITS = {"pps": ("packets/s", 1, "%.1s%c"), "bps": ("bit/s", 1, "%.1s%c"),
+         "percentunit": ("%", 100, "%.0f"), "short": ("pages", 1, "%.0f")}
 
 directory, url, dashboard, start, end = sys.argv[1:]
 
@@ -63,6 +65,7 @@ def gnuplot(name, width, height, text):
 def draw_panel(number, panel):
     defaults = panel["fieldConfig"]["defaults"]
     stack = defaults["custom"]["stacking"]["mode"] != "none"
+    unit, factor, form = UNITS[defaults["unit"]]
     found = series(panel)
     curves = []
     for i, (legend, values) in enumerate(stacked(found) if stack else found):
@@ -72,12 +75,13 @@ def draw_panel(number, panel):
             for t in range(int(end) - int(start) + 1):
                 out.write(f"{t} {values.get(t, 'NaN')}\n")
         style = "filledcurves x1" if stack else "lines lw 1.5"
-        curves.append(f"{quoted(path)} using 1:2 with {style} title {quoted(legend)}")
-    most = "1" if defaults.get("max") == 1 else "*"
-    title = quoted(f"{panel['title']} [{UNITS[defaults['unit']]}]")
+        curves.append(f"{quoted(path)} using 1:($2*{factor}) with {style} title {quoted(legend)}")
+    most = factor * defaults["max"] if defaults.get("max") else "*"
+    title = quoted(f"{panel['title']} [{unit}]")
     if not curves:
         sys.exit(f"{title}: nothing to draw")
-    return f"set title {title}\nset yrange [0:{most}]\nplot {', '.join(curves)}\n"
+    return (f"set title {title}\nset yrange [0:{most}]\nset format y {quoted(form)}\n"
+            f"plot {', '.join(curves)}\n")
 
 
 def draw_dashboard():
@@ -85,7 +89,7 @@ def draw_dashboard():
         panels = json.load(file)["panels"]
     rows = (len(panels) + COLUMNS - 1) // COLUMNS
     text = (f"set multiplot layout {rows},{COLUMNS}\nset grid lc rgb '#dddddd'\n"
-            "set format y '%.1s%c'\nset key outside below noenhanced maxrows 3\n"
+            "set key outside below noenhanced maxrows 3\n"
             f"set title noenhanced\nset xrange [0:{int(end) - int(start)}]\nset xlabel 'seconds'\n"
             "set style fill solid 0.7 noborder\n")
     text += "".join(draw_panel(i, panel) for i, panel in enumerate(panels))

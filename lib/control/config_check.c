@@ -50,7 +50,8 @@ complete_airlock(struct config_draft *draft)
 
 	if (config->nb_vms == 0 && config->nb_uplinks == 0)
 		return config_fail(draft, (struct config_where){.flag = "--vm"},
-			"no VM and no uplink, expected at least one, as a flag or in the file");
+			"no VM and no uplink, expected at least one, as a flag behind -- or in the "
+			"file");
 	if (!is_set(marks->key[CONFIG_KEY_POOL_FILE])) {
 		len = snprintf(
 			config->pool_file, sizeof(config->pool_file), "%s/pool", config->run_dir);

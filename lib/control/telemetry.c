@@ -266,14 +266,16 @@ static int
 answer_lcores(const char *params, struct rte_tel_data *data)
 {
 	struct airlock_pipeline_lcore_stats stats;
+	char lcore[16];
 
 	if (params == NULL)
 		rte_tel_data_start_array(data, AIRLOCK_COMPAT_TEL_UINT);
 	for (uint16_t i = 0; i < airlock_pipeline_nb_lcores(pipeline); i++) {
 		airlock_pipeline_lcore_stats(pipeline, i, &stats);
+		snprintf(lcore, sizeof(lcore), "%u", stats.lcore_id);
 		if (params == NULL)
 			airlock_compat_tel_array_uint(data, stats.lcore_id);
-		else if (strtoul(params, NULL, 10) == stats.lcore_id)
+		else if (strcmp(params, lcore) == 0)
 			return answer_lcore(&stats, data);
 	}
 	return params == NULL ? 0 : -ENOENT;

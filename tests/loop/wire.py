@@ -7,8 +7,9 @@
 #
 #   wire.py INTERFACE COUNT MAC[,VLAN]...
 #
-# COUNT packets for each MAC, of all lengths, in FLOWS flows; with a VLAN they go and come tagged. Few are under way at a time, so that
-# no ring on the way can be full. Prints how many came back; exit status 1 if not all did.
+# COUNT packets for each MAC, of all lengths, in FLOWS flows; with a VLAN they go and come tagged.
+# Few are under way at a time, so that no ring on the way can be full. Prints how many came back;
+# exit status 1 if not all did.
 
 import random
 import socket

@@ -107,7 +107,7 @@ was_asked vm.del '{"name": "x"}'
 ctl 0 good uplink list
 says '0 +net_tap0 +up +1500 +1 +2 +2000 +500 +30 +5 +6' '  unknown_mac +30'
 ctl 0 good stats
-says 'web +up +1000 +100000 +500 +50000 +13' '\(1 more VMs that never connected\)' \
+says 'web +up +1000 +100000 +500 +50000 +13' '\(1 more VMs that did not connect\)' \
     '0 +net_tap0 +up +2000 +200000 +500 +50000 +30 +5' '  ring_full +10' \
     'balance: received 2000 .* in_flight 0; balanced: yes'
 ctl 0 good pages
@@ -176,6 +176,8 @@ ctl 0 good config save /x/y
 was_asked config.save '{"file": "/x/y"}'
 ctl 0 good config save y
 was_asked config.save "{\"file\": \"$PWD/y\"}"
+ctl 0 good config save ''
+was_asked config.save '{"file": ""}'
 ctl 0 good log set lib.eal debug
 was_asked log.set '{"type": "lib.eal", "level": "debug"}'
 ctl 0 good version
@@ -298,6 +300,7 @@ bad 2 "longer than a socket's path" "$(printf 'x%.0s' {1..200})" vm list
 bad 2 '--colour: unknown option' good --colour vm list
 bad 2 "--timeout: '0', expected seconds" good --timeout 0 vm list
 bad 2 '--socket: no value' good --socket
+bad 2 '-xy: unknown option' good -xy
 [ "$(wc -l <"$asked")" -eq "$before" ] || wrong "the daemon was asked for wrong usage"
 
 say "help and completion"

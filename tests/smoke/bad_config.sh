@@ -88,7 +88,7 @@ good() {
 }
 
 say "wrong in themselves: flags"
-bad_flag '--vm: no VM and no uplink'
+bad_flag '--vm: no VM and no uplink, expected at least one, as a flag behind -- or'
 bad_flag '--nonsense: unknown flag' --nonsense
 bad_flag "--metrics: value 'nonsense', expected off, a port" --metrics nonsense --vm $web
 bad_flag 'command line: stray argument .web' web

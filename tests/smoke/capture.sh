@@ -14,10 +14,6 @@ command -v tshark >/dev/null || skip "there is no tshark"
 files=$AIRLOCK_WORK/files
 out=$AIRLOCK_WORK/out.txt
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
 # field NAME KEY: what capture list tells of a capture.
 field() {
     ctl --json capture list | /usr/bin/python3 -c '

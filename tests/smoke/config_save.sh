@@ -12,10 +12,6 @@
 socket=$RUN_DIR/control.sock
 conf=$AIRLOCK_WORK/airlock.conf
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$socket" "$@"
-}
-
 is_up() {
     ctl --json vm list | grep -q "\"name\":\"$1\",[^}]*\"state\":\"up\""
 }

@@ -16,10 +16,6 @@ socket=$RUN_DIR/control.sock
 cycles=60 messages=60
 [ "${1:-}" != --full ] || cycles=500 messages=200
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$socket" "$@"
-}
-
 start_airlockd --lcores '0@0,1@1' -m 256 --no-pci --vdev net_null0 -- \
     --uplink port=0 --vm name=web,mac=52:54:00:00:00:01,mode=server \
     --vm name=db,mac=52:54:00:00:00:02,mode=server

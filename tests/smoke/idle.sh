@@ -21,10 +21,6 @@ for ((i = 0; i < nb_vms; i++)); do
     ports+=(--vdev "net_virtio_user$i,path=$RUN_DIR/vm$i.sock,mac=$mac")
 done
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
 # are_up N
 are_up() {
     [ "$(ctl --json vm list | grep -o '"state":"up"' | wc -l)" -eq "$1" ]
@@ -74,6 +70,15 @@ start_vms() {
     done
 }
 
+# Half of the answers take less than they would if the lcore only looked every 100 ms. A machine that
+# does much else may need another try.
+answers_soon() {
+    ping -c 31 -i 0.07 -W 2 10.0.0.2 >"$AIRLOCK_WORK/ping.log" || return 1
+    median_ms=$(sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$AIRLOCK_WORK/ping.log" | sort -n |
+        sed -n 16p)
+    [ "${median_ms%.*}" -lt 20 ]
+}
+
 say "ten VMs that are silent"
 start_vms $nb_vms
 # The kernel says hello to a new link for some seconds.
@@ -115,10 +120,8 @@ say "asleep at once"
 # What nobody signals would be found after 100 ms.
 start_vms 1 --idle-pause 0 --idle-sleep 0 --idle-wait 0
 wait_for 30 is_asleep || fail "the lcore does not sleep"
-ping -c 31 -i 0.07 -W 2 10.0.0.2 >"$AIRLOCK_WORK/ping.log" || fail "$(cat "$AIRLOCK_WORK/ping.log")"
-median_ms=$(sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$AIRLOCK_WORK/ping.log" | sort -n | sed -n 16p)
+wait_for 120 answers_soon || fail "a packet does not wake the lcore: $(cat "$AIRLOCK_WORK/ping.log")"
 echo "an answer takes $median_ms ms"
-[ "${median_ms%.*}" -lt 20 ] || fail "a packet does not wake the lcore: $(cat "$AIRLOCK_WORK/ping.log")"
 stop_airlockd
 
 say "asleep for good"

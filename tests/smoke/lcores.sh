@@ -34,11 +34,6 @@ guests_are_ready() {
         [ "$(grep -c 'vnic: .*: up' "$AIRLOCKD_LOG")" -eq $((2 * nb_runs)) ]
 }
 
-# ask PREFIX QUESTION...
-ask() {
-    /usr/bin/python3 "$here/ask.py" "$@"
-}
-
 # exact: where each packet has to be. A broadcast that is sent back has a false source.
 exact() {
     local n=$((each * nb_queues)) found expected

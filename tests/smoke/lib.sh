@@ -184,6 +184,11 @@ ask() {
     /usr/bin/python3 "$AIRLOCK_TOP/tests/smoke/ask.py" "$@"
 }
 
+# ctl COMMAND...: airlockctl, to this airlockd.
+ctl() {
+    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
+}
+
 # start_window_guest NAME VM CPU ARG...: window-guest in a process, as a VM with a window.
 start_window_guest() {
     local name=$1 vm=$2 cpu=$3

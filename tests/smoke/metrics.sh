@@ -21,17 +21,12 @@ import sys, urllib.request
 sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())' "http://$airlockd$1"
 }
 
-# ctl COMMAND...: airlockctl's answer as JSON.
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" --json "$@"
-}
-
 prom() {
     /usr/bin/python3 "$here/prometheus.py" "http://$prometheus" "$@"
 }
 
 delivered() {
-    ctl stats | /usr/bin/python3 -c '
+    ctl --json stats | /usr/bin/python3 -c '
 import json, sys
 print(sum(vm["delivered_packets"] for vm in json.load(sys.stdin)["vms"].values()))'
 }
@@ -62,7 +57,7 @@ say "clients that stall"
 /usr/bin/python3 "$here/stalled_http.py" "$airlockd" >"$AIRLOCK_WORK/stalled.log" 2>&1 &
 stalled_pid=$!
 wait_for 10 grep -q stalled "$AIRLOCK_WORK/stalled.log"
-timeout 5 "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" version
+ctl --timeout 5 version
 
 say "promtool"
 get /metrics >"$exposition"
@@ -74,9 +69,9 @@ wait_for 20 more_than 1000 || fail "no traffic"
 stop_pid "$STARTED_PID" || true
 wait_for 10 grep -q 'vnic: db: down' "$AIRLOCKD_LOG"
 wait_for 10 prom scraped "$(($(date +%s) + 1))" || fail "Prometheus has no scrape"
-ctl stats >"$AIRLOCK_WORK/stats.json"
-ctl lcores >"$AIRLOCK_WORK/lcores.json"
-ctl pages >"$AIRLOCK_WORK/pages.json"
+ctl --json stats >"$AIRLOCK_WORK/stats.json"
+ctl --json lcores >"$AIRLOCK_WORK/lcores.json"
+ctl --json pages >"$AIRLOCK_WORK/pages.json"
 prom same "$AIRLOCK_WORK/stats.json" "$AIRLOCK_WORK/lcores.json" "$AIRLOCK_WORK/pages.json"
 [ "$(prom query 'sum(airlock_vm_delivered_packets_total)')" = "$(delivered)" ]
 [ "$(prom query 'sum(airlock_uplink_rx_drops_total{reason="unknown_mac"})')" -gt 0 ]

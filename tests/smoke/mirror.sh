@@ -8,10 +8,6 @@
 # shellcheck source=tests/smoke/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
 # refused WORDS COMMAND...: with these words, and exit status 1.
 refused() {
     local words=$1 status=0

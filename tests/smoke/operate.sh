@@ -16,10 +16,6 @@ conf=$AIRLOCK_WORK/airlock.conf
 unit=$AIRLOCK_TOP/config/systemd/airlockd.service.in
 declare -A mac=([web]=52:54:00:00:00:01 [db]=52:54:00:00:00:02 [log]=52:54:00:00:00:03)
 
-airlockctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
 # start_service: the unit's command, with this build and this run directory.
 start_service() {
     local command
@@ -42,7 +38,7 @@ guest() {
 }
 
 delivered() {
-    airlockctl --json vm show "$1" | /usr/bin/python3 -c '
+    ctl --json vm show "$1" | /usr/bin/python3 -c '
 import json, sys
 print(json.load(sys.stdin)["delivered_packets"])'
 }
@@ -60,8 +56,8 @@ test_moves() {
 
 # state: what a restart must bring back.
 state() {
-    airlockctl config show
-    airlockctl --json vm list | /usr/bin/python3 -c '
+    ctl config show
+    ctl --json vm list | /usr/bin/python3 -c '
 import json, sys
 for vm in json.load(sys.stdin):
     print(vm["name"], vm["mac"], vm["state"])'
@@ -73,53 +69,53 @@ holds() {
 }
 
 all_up() {
-    [ "$(airlockctl --json vm list | grep -o '"state": *"up"' | wc -l)" -eq 3 ]
+    [ "$(ctl --json vm list | grep -o '"state": *"up"' | wc -l)" -eq 3 ]
 }
 
 is_complete() {
-    airlockctl capture list | grep -q complete
+    ctl capture list | grep -q complete
 }
 
 say "the service's command, and three VMs"
 printf '[airlock]\nrun-dir = %s\n\n; The way out.\n[uplink 0]\nmtu = 1500\n' "$RUN_DIR" >"$conf"
 start_service
 for name in web db log; do
-    airlockctl vm add "name=$name,mac=${mac[$name]}"
+    ctl vm add "name=$name,mac=${mac[$name]}"
 done
 guest web txonly "--eth-peer=0,${mac[db]}" --txpkts=1514
 guest db rxonly
 guest log rxonly
-wait_for 30 all_up || fail "the VMs are not up: $(airlockctl vm list)"
+wait_for 30 all_up || fail "the VMs are not up: $(ctl vm list)"
 moves db
-airlockctl stats
+ctl stats
 
 say "ten dropped packets"
-airlockctl capture start drops "$AIRLOCK_WORK/drops.pcapng" uplink=0 drops_only=yes count=10
+ctl capture start drops "$AIRLOCK_WORK/drops.pcapng" uplink=0 drops_only=yes count=10
 /usr/bin/python3 "$here/capture_packets.py" send tap0 unknown
-wait_for 10 is_complete || fail "not ten drops: $(airlockctl capture list)"
-airlockctl capture stop drops
+wait_for 10 is_complete || fail "not ten drops: $(ctl capture list)"
+ctl capture stop drops
 tshark -r "$AIRLOCK_WORK/drops.pcapng" -T fields -e frame.comment >"$AIRLOCK_WORK/reasons" 2>/dev/null
 [ "$(wc -l <"$AIRLOCK_WORK/reasons")" -eq 10 ] || fail "tshark: $(cat "$AIRLOCK_WORK/reasons")"
 grep -q '^drop: unknown_mac$' "$AIRLOCK_WORK/reasons" || fail "tshark: $(cat "$AIRLOCK_WORK/reasons")"
 
 say "a rate limit"
-airlockctl vm set web tx-rate=100M,tx-burst=25000000
+ctl vm set web tx-rate=100M,tx-burst=25000000
 holds
 
 say "saved, killed, and back"
-airlockctl config save
+ctl config save
 grep -q '^; The way out.$' "$conf" || fail "the comment is lost: $(cat "$conf")"
 state >"$AIRLOCK_WORK/before"
 kill -KILL "$airlockd_pid"
 wait "$airlockd_pid" 2>/dev/null || true
 start_service
-wait_for 30 all_up || fail "the VMs are not back: $(airlockctl vm list)"
+wait_for 30 all_up || fail "the VMs are not back: $(ctl vm list)"
 state >"$AIRLOCK_WORK/after"
 cmp "$AIRLOCK_WORK/before" "$AIRLOCK_WORK/after" ||
     fail "$(diff "$AIRLOCK_WORK/before" "$AIRLOCK_WORK/after")"
 moves db
 holds
-airlockctl pages verify
+ctl pages verify
 stop_airlockd
 allow_net_tap_log
 allow_lost_guest_log

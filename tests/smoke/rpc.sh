@@ -24,6 +24,20 @@ start_pair web db
 allow_lost_guest_log
 traffic_flows "at first" web db
 
+# The keys that may change are those that are offered, and that people are told of.
+ctl vm set web queues=2 2>"$AIRLOCK_WORK/refused.txt" || true
+changeable=$(sed -n 's/.* expected one of //p' "$AIRLOCK_WORK/refused.txt" | tr -d ' ' | tr , '\n' | sort)
+# shellcheck source=config/completion/airlockctl
+. "$AIRLOCK_TOP/config/completion/airlockctl"
+diff <(_airlockctl_words vm set web | tr ' ' '\n' | sed 's/=$//' | sort) - <<<"$changeable" ||
+    fail "offered for vm set, and changeable: see above"
+sed -n '/^### vm.set/,/^    {/p' "$AIRLOCK_TOP/docs/rpc.md" >"$AIRLOCK_WORK/rpc.md"
+sed -n '/^\.It Cm vm set/,/^\.It Cm vm del/p' "$AIRLOCK_TOP/docs/airlockctl.1" >"$AIRLOCK_WORK/ctl.1"
+for key in $changeable; do
+    grep -q -e "\`$key\`" "$AIRLOCK_WORK/rpc.md" || fail "rpc.md does not say that $key may change"
+    grep -q -w -e "$key" "$AIRLOCK_WORK/ctl.1" || fail "airlockctl(1) does not say that $key may change"
+done
+
 for what in uplinks vm,web lcores,1 pages pages/verify balance; do
     telemetry "/airlock/$what" >"$AIRLOCK_WORK/${what//\//-}.json"
 done

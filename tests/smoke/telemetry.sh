@@ -43,7 +43,8 @@ COMMANDS = ["/airlock/balance", "/airlock/cost", "/airlock/lcores", "/airlock/pa
             "/airlock/vm", "/airlock/vms"]
 NOTHING = ["/airlock/vm", "/airlock/vm,", "/airlock/vm,nobody", "/airlock/vm,web,web",
            "/airlock/vm," + long_text, "/airlock/lcores,0", "/airlock/lcores,99",
-           "/airlock/lcores,x", "/airlock/nothing", "/airlock/", "/airlock/vm,%s%n"]
+           "/airlock/lcores,x", "/airlock/lcores,1x", "/airlock/nothing", "/airlock/",
+           "/airlock/vm,%s%n"]
 
 
 def ask(*commands):

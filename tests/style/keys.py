@@ -118,6 +118,8 @@ for key in sorted(keys & set(example)):
     if default is not None and match and default != match.group(1):
         source.report(EXAMPLE, number, f"{key[1]} = {default}; airlockd says: {said[key]}")
 for scope, name in sorted(keys):
-    if scope == "airlock" and not re.search(rf"^\.It Fl -{name}\b", source.text(DAEMON_PAGE), re.M):
-        source.report(DAEMON_PAGE, 1, f"no flag --{name}")
+    for macro, where in (("It", "among the options"), ("Op", "in the synopsis")):
+        if scope == "airlock" and not re.search(rf"^\.{macro} Fl -{name}(?![\w-])",
+                                                source.text(DAEMON_PAGE), re.M):
+            source.report(DAEMON_PAGE, 1, f"no flag --{name} {where}")
 source.finish()

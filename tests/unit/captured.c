@@ -51,8 +51,7 @@ static int
 read_interface(const uint8_t *block, const uint8_t *end)
 {
 	uint16_t len;
-	const uint8_t *name = option(block + 16, end, 2, &len);
-	const uint8_t *resolution = option(block + 16, end, 9, &len);
+	const uint8_t *resolution = option(block + 16, end, 9, &len), *name;
 
 	TEST_ASSERT(resolution != NULL && *resolution == 9, "nanoseconds");
 	name = option(block + 16, end, 2, &len);

@@ -211,6 +211,16 @@ dmatable_env_map(struct dmatable_env *env, const uint32_t *frames, uint32_t n)
 	return nb_mapped;
 }
 
+int
+dmatable_env_fill(struct dmatable_env *env, uint32_t ups, uint32_t *frames, uint32_t n)
+{
+	TEST_ASSERT(dmatable_env_wait_up(env, ups), "up");
+	TEST_ASSERT_SUCCESS(dmatable_env_lease(env, frames, n), "lease");
+	TEST_ASSERT_EQUAL(dmatable_env_map(env, frames, n), n, "map");
+	airlock_dmatable_unmap(env->table, 0, frames, n / 2);
+	return TEST_SUCCESS;
+}
+
 struct airlock_dmatable_stats
 dmatable_env_stats(struct dmatable_env *env)
 {

@@ -73,6 +73,14 @@ void *dmatable_env_addr(struct dmatable_env *env, uint32_t frame);
 /** Map frames one by one. How many were. */
 uint32_t dmatable_env_map(struct dmatable_env *env, const uint32_t *frames, uint32_t n);
 
+/**
+ * Wait until the *ups*-th window has come, take n frames by lease to it, map them, and give the
+ * first half of them to unmap.
+ *
+ * @return TEST_SUCCESS or TEST_FAILED
+ */
+int dmatable_env_fill(struct dmatable_env *env, uint32_t ups, uint32_t *frames, uint32_t n);
+
 /** The counters, read now. */
 struct airlock_dmatable_stats dmatable_env_stats(struct dmatable_env *env);
 

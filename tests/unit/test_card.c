@@ -16,8 +16,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
-
 static struct {
 	_Atomic bool alive;
 	_Atomic int map_error; /* of the next calls */
@@ -132,10 +130,8 @@ setup(void)
 		return ret;
 	card = env.pages->card;
 	TEST_ASSERT_SUCCESS(airlock_card_attach(card), "attach");
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
-	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, RTE_DIM(frames)), "lease");
+	TEST_ASSERT_SUCCESS(
+		dmatable_env_open_window(&env, &stub, frames, RTE_DIM(frames)), "window");
 	return TEST_SUCCESS;
 }
 

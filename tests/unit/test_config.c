@@ -212,6 +212,36 @@ test_vm_may_share_a_mac_on_another_vlan_or_uplink(void)
 	return TEST_SUCCESS;
 }
 
+/* Also where one was before that has been deleted, or that was refused. */
+static int
+test_vm_that_is_added_has_nothing_of_another(void)
+{
+	static const struct airlock_config_pair device[] = {{"name", "old"},
+		{"mac", "52:54:00:00:00:02"}, {"deliver", "auto"}, {"dma-device", "00:05.0"}};
+	static const struct airlock_config_pair refused[] = {{"name", "bad"},
+		{"mac", "52:54:00:00:00:01"}, {"deliver", "auto"}, {"dma-device", "00:06.0"}};
+	static const struct airlock_config_pair plain[] = {
+		{"name", "new"}, {"mac", "52:54:00:00:00:03"}};
+	const struct airlock_config_vm *vm;
+
+	TEST_ASSERT_EQUAL(parse_file(VM_WEB), AIRLOCK_CONFIG_RUN, "%s", error);
+	vm = &config.vms[1];
+	TEST_ASSERT(airlock_config_add_vm(&config, device, RTE_DIM(device), "add", error) == 1,
+		"%s", error);
+	ASSERT_TEXT(vm->device, "0000:00:05.0", "device");
+	airlock_config_del_vm(&config, "old");
+	TEST_ASSERT(airlock_config_add_vm(&config, plain, RTE_DIM(plain), "add", error) == 1, "%s",
+		error);
+	ASSERT_TEXT(vm->device, "", "deleted");
+	airlock_config_del_vm(&config, "new");
+	TEST_ASSERT_EQUAL(airlock_config_add_vm(&config, refused, RTE_DIM(refused), "add", error),
+		-EINVAL, "the MAC address is web's");
+	TEST_ASSERT(airlock_config_add_vm(&config, plain, RTE_DIM(plain), "add", error) == 1, "%s",
+		error);
+	ASSERT_TEXT(vm->device, "", "refused");
+	return TEST_SUCCESS;
+}
+
 static int
 test_help_and_version_come_before_anything_else_is_read(void)
 {
@@ -280,6 +310,7 @@ static const struct unit_test_suite config_suite = {
 			CONFIG_CASE(test_file_sets_every_value),
 			CONFIG_CASE(test_flags_win_over_file_key_by_key),
 			CONFIG_CASE(test_vm_may_share_a_mac_on_another_vlan_or_uplink),
+			CONFIG_CASE(test_vm_that_is_added_has_nothing_of_another),
 			CONFIG_CASE(test_help_and_version_come_before_anything_else_is_read),
 			CONFIG_CASE(test_lines_as_long_as_they_may_be_are_read_in_full),
 			CONFIG_CASE(test_fini_takes_zeroes_and_may_come_twice),

@@ -3,15 +3,10 @@
  */
 
 /*
- * Windows that break: the agent dies between any two messages, the VMM dies, nobody answers. What
- * the window held comes back when it is dark, and not before.
- *
- * A VMM that dies, or that touches what it must not, is a child process of libc alone.
+ * Windows that break: the agent dies between any two messages, nobody answers. What the window held
+ * comes back when it is dark, and not before. A VMM that dies is in test_dmatable_vmm.c.
  */
 
-#include <signal.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -26,70 +21,25 @@
 static struct dmatable_env env;
 static struct window_stub stub;
 static uint32_t frames[NB_FRAMES];
-static pid_t child;
-static pid_t reader; /* of the child's memory */
 
 static int
-setup_for(enum airlock_stray stray)
+setup(void)
 {
 	int ret;
 
 	stub = (struct window_stub){.sock = -1, .uffd = -1};
-	child = 0;
-	reader = 0;
-	ret = dmatable_env_init(&env, stray);
+	ret = dmatable_env_init(&env, AIRLOCK_STRAY_STALL);
 	if (ret != TEST_SUCCESS)
 		return ret;
 	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
 	return TEST_SUCCESS;
 }
 
-static int
-setup(void)
-{
-	return setup_for(AIRLOCK_STRAY_STALL);
-}
-
-static int
-setup_kill(void)
-{
-	return setup_for(AIRLOCK_STRAY_KILL);
-}
-
-static void
-end(pid_t *pid)
-{
-	if (*pid > 0) {
-		kill(*pid, SIGKILL);
-		waitpid(*pid, NULL, 0);
-	}
-	*pid = 0;
-}
-
-static void
-child_end(void)
-{
-	end(&child);
-}
-
 static void
 teardown(void)
 {
-	end(&reader);
-	child_end();
 	window_stub_fini(&stub);
 	dmatable_env_fini(&env);
-}
-
-/* The window is up and holds NB_FRAMES frames, the first half of them given to unmap(). */
-static int
-window_fill(uint32_t ups)
-{
-	TEST_ASSERT(dmatable_env_wait_up(&env, ups), "up");
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, NB_FRAMES), "lease");
-	TEST_ASSERT_EQUAL(dmatable_env_map(&env, frames, NB_FRAMES), NB_FRAMES, "map");
-	airlock_dmatable_unmap(env.table, 0, frames, NB_FRAMES / 2);
-	return TEST_SUCCESS;
 }
 
 static int
@@ -107,7 +57,7 @@ static int
 test_frames_of_a_lost_window_come_back_when_they_are_dark(void)
 {
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(dmatable_env_fill(&env, 1, frames, NB_FRAMES), "fill");
 	TEST_ASSERT_SUCCESS(drop_connection(), "agent dies before it answers");
 	TEST_ASSERT(!airlock_dmatable_is_up(env.table), "down");
 	rte_delay_us_sleep(LOOK_MS * 1000);
@@ -137,7 +87,8 @@ test_agent_may_die_between_any_two_messages(void)
 	/* After an UNMAP that it did not answer, and after one that it did. */
 	for (uint32_t nb_answers = 0; nb_answers < 2; nb_answers++) {
 		TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-		TEST_ASSERT_SUCCESS(window_fill(2 + nb_answers), "fill");
+		TEST_ASSERT_SUCCESS(
+			dmatable_env_fill(&env, 2 + nb_answers, frames, NB_FRAMES), "fill");
 		for (uint32_t i = 0; i < nb_answers; i++)
 			TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "answer");
 		TEST_ASSERT_SUCCESS(drop_connection(), "drop");
@@ -148,142 +99,11 @@ test_agent_may_die_between_any_two_messages(void)
 	return TEST_SUCCESS;
 }
 
-/* A VMM in a process of its own, which does *act* when its window is up. Never returns in the
- * child. */
-static int
-child_start(void (*act)(const struct window_stub *mine))
-{
-	child = fork();
-	if (child == 0) {
-		struct window_stub mine;
-
-		/* A sanitizer would catch it. */
-		signal(SIGBUS, SIG_DFL);
-		alarm(2 * STUB_DEADLINE_MS / 1000);
-		if (window_stub_map(&mine, env.pool_path, BYTES) < 0 ||
-			window_stub_up(&mine, env.path) < 0)
-			_exit(1);
-		act(&mine);
-		for (;;)
-			pause();
-	}
-	TEST_ASSERT(child > 0, "fork");
-	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "its window came");
-	return TEST_SUCCESS;
-}
-
-static void
-act_nothing(const struct window_stub *mine)
-{
-}
-
-static void
-act_read_dark(const struct window_stub *mine)
-{
-	(void)*(const _Atomic char *)mine->base;
-}
-
-/* Ends with what it has read. */
-static void
-act_read_resumed(const struct window_stub *mine)
-{
-	_exit(*(const _Atomic unsigned char *)(mine->base + env.resume_frame * AIRLOCK_PAGE_SIZE));
-}
-
-static void
-act_write_header(const struct window_stub *mine)
-{
-	*(_Atomic char *)(mine->base + mine->bytes - AIRLOCK_PAGE_SIZE) = 'x';
-}
-
-static int
-test_dead_vmm_gives_everything_back(void)
-{
-	uint64_t owner;
-
-	TEST_ASSERT_SUCCESS(child_start(act_nothing), "VMM");
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).pid, child, "whose window it is");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
-	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "verify");
-	owner = env.place.owner;
-	TEST_ASSERT(
-		owner >> 22 != 0 && (owner & 0x3fffff) == (uint32_t)child, "its start, its pid");
-	child_end();
-	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "held");
-	TEST_ASSERT_EQUAL(env.downs, 1, "down");
-	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
-	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "nothing to verify");
-	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT(dmatable_env_wait_up(&env, 2), "up");
-	TEST_ASSERT_NOT_EQUAL(env.place.owner, owner, "another process");
-	return TEST_SUCCESS;
-}
-
-/* A process that reads the child's memory at a dark frame. Ends with 0, or with what went wrong. */
-static int
-reader_start(uint32_t frame)
-{
-	reader = fork();
-	if (reader == 0) {
-		char byte;
-		struct iovec to = {.iov_base = &byte, .iov_len = 1};
-		struct iovec from = {.iov_len = 1,
-			.iov_base = (void *)(env.place.base + frame * AIRLOCK_PAGE_SIZE)};
-
-		alarm(2 * STUB_DEADLINE_MS / 1000);
-		_exit(process_vm_readv(child, &to, 1, &from, 1, 0) == 1 ? 0 : errno);
-	}
-	TEST_ASSERT(reader > 0, "fork");
-	return TEST_SUCCESS;
-}
-
-/* Something holds the address space, and waits in it: KVM's kernel thread does, or a debugger. */
-static int
-test_dead_vmm_gives_everything_back_though_somebody_waits_in_it(void)
-{
-	int status = 0;
-
-	TEST_ASSERT_SUCCESS(child_start(act_nothing), "VMM");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
-	TEST_ASSERT_SUCCESS(reader_start(frames[NB_FRAMES - 1] + 1), "reader");
-	if (!dmatable_wait(dmatable_env_stats(&env).strays >= 1 ||
-		    waitpid(reader, &status, WNOHANG) == reader))
-		TEST_ASSERT(false, "it waits");
-	if (WEXITSTATUS(status) == EPERM) {
-		reader = 0;
-		printf("  no process_vm_readv here\n");
-		return TEST_SKIPPED;
-	}
-	child_end();
-	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "held");
-	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
-	TEST_ASSERT_EQUAL(waitpid(reader, &status, 0), reader, "it waits no more");
-	reader = 0;
-	TEST_ASSERT_EQUAL(WEXITSTATUS(status), 0, "it ended well");
-	return TEST_SUCCESS;
-}
-
-static int
-test_map_into_a_dead_vmm_fails_and_is_counted(void)
-{
-	struct airlock_run runs[2];
-
-	TEST_ASSERT_SUCCESS(child_start(act_nothing), "VMM");
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, 2), "lease");
-	child_end();
-	/* Whether the unmap thread has noticed by now does not matter. */
-	for (int i = 0; i < 2; i++)
-		runs[i] = (struct airlock_run){.first_frame = frames[i], .nb_frames = 1};
-	TEST_ASSERT_EQUAL(airlock_dmatable_map(env.table, 0, runs, 2), 0, "map");
-	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
-	return TEST_SUCCESS;
-}
-
 static int
 test_stop_does_not_wait_for_a_silent_agent_for_good(void)
 {
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(dmatable_env_fill(&env, 1, frames, NB_FRAMES), "fill");
 	airlock_dmatable_stop(env.table, 20);
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).quarantined, NB_FRAMES, "quarantine");
 	window_stub_hide(&stub);
@@ -295,7 +115,7 @@ static int
 test_frames_of_a_destroyed_table_are_looked_after(void)
 {
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(dmatable_env_fill(&env, 1, frames, NB_FRAMES), "fill");
 	airlock_dmatable_destroy(env.table);
 	env.table = NULL;
 	TEST_ASSERT(!dmatable_env_is_whole(&env), "in sight still");
@@ -309,7 +129,7 @@ static int
 test_what_is_never_dark_is_reported_in_the_end(void)
 {
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(dmatable_env_fill(&env, 1, frames, NB_FRAMES), "fill");
 	airlock_dmatable_destroy(env.table);
 	env.table = NULL;
 	TEST_ASSERT_EQUAL(airlock_dmatable_forget(env.pool), NB_FRAMES, "left");
@@ -337,77 +157,11 @@ test_silent_agent_holds_up_nobody(void)
 	TEST_ASSERT_SUCCESS(airlock_dmatable_start(other), "start");
 	TEST_ASSERT_SUCCESS(window_stub_connect(&silent, conf.path), "says nothing");
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT_SUCCESS(window_fill(1), "fill");
+	TEST_ASSERT_SUCCESS(dmatable_env_fill(&env, 1, frames, NB_FRAMES), "fill");
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "UNMAP");
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == NB_FRAMES / 2), "back");
 	airlock_dmatable_destroy(other);
 	window_stub_fini(&silent);
-	return TEST_SUCCESS;
-}
-
-static int
-test_guest_that_touches_a_dark_page_is_killed_if_so_configured(void)
-{
-	pid_t ended = 0;
-	int status = 0;
-
-	TEST_ASSERT_SUCCESS(child_start(act_read_dark), "VMM");
-	TEST_ASSERT(dmatable_wait(
-			    ended == child || (ended = waitpid(child, &status, WNOHANG)) == child),
-		"it ends");
-	child = 0;
-	TEST_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "status 0x%x", status);
-	TEST_ASSERT(dmatable_env_stats(&env).strays >= 1, "counted");
-	return TEST_SUCCESS;
-}
-
-/* Until the child has ended, this lcore takes a frame out of the pool and puts it back. */
-static bool
-has_ended_meanwhile(int *status)
-{
-	struct rte_mempool *mempool = airlock_pool_mempool(env.pool, 0);
-	void *mbuf;
-
-	if (rte_mempool_get(mempool, &mbuf) == 0)
-		rte_mempool_put(mempool, mbuf);
-	if (child != 0 && waitpid(child, status, WNOHANG) == child)
-		child = 0;
-	return child == 0;
-}
-
-/* Also when it lies among the frames that an lcore has put by for itself. */
-static int
-test_page_that_was_the_vms_before_comes_back_empty(void)
-{
-	struct rte_mempool *mempool = airlock_pool_mempool(env.pool, 0);
-	struct rte_mbuf *m;
-	int status = 0;
-
-	TEST_ASSERT_SUCCESS(rte_mempool_get(mempool, (void **)&m), "frame");
-	memset(m->buf_addr, 'x', AIRLOCK_PAGE_SIZE);
-	env.resume_frame = airlock_page_frame(env.pages, m->buf_addr);
-	TEST_ASSERT_SUCCESS(child_start(act_read_resumed), "VMM");
-	rte_delay_us_sleep(LOOK_MS * 1000);
-	TEST_ASSERT_EQUAL(waitpid(child, &status, WNOHANG), 0, "it waits while others have it");
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).resumed, 0, "not yet");
-	rte_mempool_put(mempool, m);
-	TEST_ASSERT(dmatable_wait(has_ended_meanwhile(&status)), "it goes on");
-	TEST_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).resumed, 1, "counted");
-	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
-	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
-	return TEST_SUCCESS;
-}
-
-static int
-test_header_cannot_be_written(void)
-{
-	const struct airlock_window_header *header = airlock_pool_header(env.pool);
-
-	TEST_ASSERT_SUCCESS(child_start(act_write_header), "VMM");
-	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).strays >= 1), "the write is a stray");
-	TEST_ASSERT(header->magic == AIRLOCK_WINDOW_HEADER_MAGIC, "unchanged");
-	TEST_ASSERT_EQUAL(waitpid(child, NULL, WNOHANG), 0, "it waits");
 	return TEST_SUCCESS;
 }
 
@@ -418,11 +172,6 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown,
 				test_frames_of_a_lost_window_come_back_when_they_are_dark),
 			TEST_CASE_ST(setup, teardown, test_agent_may_die_between_any_two_messages),
-			TEST_CASE_ST(setup, teardown, test_dead_vmm_gives_everything_back),
-			TEST_CASE_ST(setup, teardown,
-				test_dead_vmm_gives_everything_back_though_somebody_waits_in_it),
-			TEST_CASE_ST(
-				setup, teardown, test_map_into_a_dead_vmm_fails_and_is_counted),
 			TEST_CASE_ST(setup, teardown,
 				test_stop_does_not_wait_for_a_silent_agent_for_good),
 			TEST_CASE_ST(
@@ -430,11 +179,6 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(
 				setup, teardown, test_what_is_never_dark_is_reported_in_the_end),
 			TEST_CASE_ST(setup, teardown, test_silent_agent_holds_up_nobody),
-			TEST_CASE_ST(setup_kill, teardown,
-				test_guest_that_touches_a_dark_page_is_killed_if_so_configured),
-			TEST_CASE_ST(setup, teardown,
-				test_page_that_was_the_vms_before_comes_back_empty),
-			TEST_CASE_ST(setup, teardown, test_header_cannot_be_written),
 			TEST_CASES_END(),
 		},
 };

@@ -26,7 +26,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES	    ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define EDU_ID	    UINT32_C(0x11e81234)
 
@@ -127,10 +126,8 @@ setup_for(enum airlock_iommu iommu)
 	ret = dmatable_env_init_device(&env, name, iommu);
 	if (ret != TEST_SUCCESS)
 		return ret;
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
-	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
-	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
-	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, RTE_DIM(frames)), "lease");
+	TEST_ASSERT_SUCCESS(
+		dmatable_env_open_window(&env, &stub, frames, RTE_DIM(frames)), "window");
 	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	TEST_ASSERT(kernel_log >= 0, "/dev/kmsg");
 	lseek(kernel_log, 0, SEEK_END);

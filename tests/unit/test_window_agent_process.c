@@ -75,8 +75,8 @@ child_serves_and_forks(void)
 	peer.agent = airlock_window_agent_open_known(peer.path, &peer.welcome, peer_log);
 	if (airlock_window_agent_serve(peer.agent, peer.pool, PEER_BYTES, false) < 0)
 		return 1;
-	while (peer_nb_logged("airlockd serves") == 0)
-		usleep(1000);
+	if (!peer_has_logged("airlockd serves"))
+		return 2;
 	if (fork() == 0) {
 		close(alive[1]);
 		_exit(read(alive[0], &byte, 1) == 0 ? 0 : 1);
