@@ -50,7 +50,8 @@ typedef void (*airlock_vnic_event_fn)(struct airlock_vnic *vnic, bool up, void *
 /**
  * Wait until every lcore has passed a quiescent state. In rte_vhost's thread, which may hold
  * rte_vhost's locks of this NIC's rings, or in the thread that sets a window: the callee must take
- * no lock that is held while rte_vhost's callbacks are waited for.
+ * no lock that is held while rte_vhost's callbacks are waited for. Only for a NIC with a window:
+ * into the RX rings of any other lcores copy by rte_vhost, and wait for those locks.
  */
 typedef void (*airlock_vnic_quiesce_fn)(struct airlock_vnic *vnic, void *arg);
 
@@ -77,23 +78,25 @@ struct airlock_vnic_conf {
 	bool window; /**< the VM may get one: airlock serves the RX rings, no VIRTIO_F_IN_ORDER */
 	/** File for what is to outlive airlock of the RX rings of a *window*; NULL: nothing */
 	const char *record;
-	airlock_vnic_quiesce_fn quiesce; /**< needed with *window* */
-	airlock_vnic_kick_fn kick; /**< NULL: lcores never sleep; needs *quiesce* and *pool_ino* */
+	airlock_vnic_quiesce_fn quiesce; /**< needed with *window*, and only then */
+	airlock_vnic_kick_fn kick; /**< NULL: lcores never sleep; needs *pool_ino* */
 	/** The pool's file: rte_vhost gets no access to it. pool_ino 0: there is none */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
 	void *arg; /**< for *event*, *quiesce* and *kick* */
 };
 
-/** An RX ring's counters; the lcore that enqueues writes them. */
+/** What is an RX ring's; the lcore that enqueues writes it. */
 struct airlock_vnic_rx {
 	struct airlock_flow delivered;
 	struct airlock_drops drops; /**< of packets that came as far as this ring */
+	_Atomic bool looks; /**< as that of a TX ring */
 } __rte_cache_aligned;
 
-/** A TX ring's counters; the lcore that dequeues writes them. */
+/** What is a TX ring's; the lcore that dequeues writes it. */
 struct airlock_vnic_tx {
 	struct airlock_flow taken;
+	_Atomic bool looks; /**< the lcore is looking at the ring itself; control reads */
 } __rte_cache_aligned;
 
 /**
@@ -107,13 +110,17 @@ struct airlock_vnic_ring {
 
 struct vnic_rings;
 
-/** What lcores look at. Written by rte_vhost's thread, but for the counters. */
+/**
+ * What lcores look at. Written by rte_vhost's thread, but for what is a ring's; a ring that the
+ * guest broke is taken out of rx_mask by control.
+ */
 struct airlock_vnic {
 	_Atomic int vid; /**< rte_vhost's device; -1: the VM is not there. Written last (release) */
 	_Atomic uint32_t rx_mask; /**< bit q: RX ring of pair q is enabled */
 	_Atomic uint32_t tx_mask; /**< bit q: TX ring of pair q is enabled */
 	_Atomic uint32_t caps; /**< enum airlock_offload_cap of the guest */
 	_Atomic uint32_t kick_mask; /**< bit q: TX ring of pair q can be armed */
+	_Atomic uint32_t look_mask; /**< bit q: RX ring of pair q can be looked at */
 	struct rte_mempool *frames;
 	struct airlock_page_table *pages;
 	uint16_t nb_queues;
@@ -132,6 +139,7 @@ struct airlock_vnic {
 	_Atomic uint64_t down_tsc; /**< when it went last; 0: never */
 	_Atomic uint64_t nb_refused; /**< VMs turned away because rte_vhost was shown the pool */
 	bool refused; /**< the one that is connected is such a VM; rte_vhost's thread alone */
+	_Atomic int latest_vid; /**< of the connection that came last; rte_vhost's threads alone */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
 	int kick_vid; /**< the device whose kicks are watched; -1: none. rte_vhost's thread */
@@ -252,7 +260,8 @@ airlock_vnic_rxring(struct airlock_vnic *vnic, uint16_t queue_id)
 void airlock_vnic_kick(struct airlock_vnic *vnic, uint16_t queue_id);
 
 /**
- * Copy packets into the VM and kick it if it wants that.
+ * Copy packets into the VM and kick it if it wants that. Of a NIC that was not made for a window;
+ * the rings of any other are filled by airlock_vnic_rxring().
  *
  * @return packets copied, from the first on; all mbufs stay the caller's. Nothing is counted.
  */

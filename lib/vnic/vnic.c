@@ -98,7 +98,7 @@ device_new(int vid)
 	uint16_t nb_vrings = rte_vhost_get_vring_num(vid);
 	uint64_t features = 0;
 
-	if (vnic == NULL || vnic->refused)
+	if (vnic == NULL || vnic->refused || !vnic_is_latest(vnic, vid))
 		return -1;
 	/* Airlock polls: the guest need not kick. */
 	for (uint16_t i = 0; i < nb_vrings; i++)
@@ -109,6 +109,7 @@ device_new(int vid)
 	airlock_count(&vnic->nb_connects, 1);
 	vnic_rings_up(vnic, vid);
 	vnic_kicks_up(vnic, vid);
+	vnic_looks_give(vnic);
 	atomic_store_explicit(&vnic->vid, vid, memory_order_release);
 	if (nb_vrings / 2 > vnic->nb_queues)
 		VNIC_LOG(WARNING,
@@ -144,7 +145,7 @@ vring_changed(int vid, uint16_t vring_id, int enable)
 	_Atomic uint32_t *mask;
 	uint32_t bit;
 
-	if (vnic == NULL || vring_id / 2 >= vnic->nb_queues)
+	if (vnic == NULL || !vnic_is_latest(vnic, vid) || vring_id / 2 >= vnic->nb_queues)
 		return 0;
 	mask = vring_id % 2 == 0 ? &vnic->rx_mask : &vnic->tx_mask;
 	bit = RTE_BIT32(vring_id / 2);
@@ -164,9 +165,13 @@ connection_new(int vid)
 {
 	struct airlock_vnic *vnic = vnic_of(vid);
 
-	/* A listening socket takes a second connection while the first still serves: refuse it. */
+	/*
+	 * A listening socket takes a second connection beside the first. Refuse it while the first
+	 * one's device is up; else it is the first that is not heard any more.
+	 */
 	if (vnic == NULL || airlock_vnic_is_up(vnic))
 		return -1;
+	atomic_store_explicit(&vnic->latest_vid, vid, memory_order_relaxed);
 	atomic_store_explicit(&vnic->rx_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&vnic->tx_mask, 0, memory_order_relaxed);
 	vnic->refused = false;
@@ -187,7 +192,7 @@ conf_is_good(const struct airlock_vnic_conf *conf)
 	return conf->nb_queues != 0 && conf->nb_queues <= AIRLOCK_VNIC_MAX_QUEUES &&
 		strlen(conf->name) < AIRLOCK_VNIC_NAME_MAX &&
 		(!conf->window || conf->quiesce != NULL) &&
-		(conf->kick == NULL || (conf->quiesce != NULL && conf->pool_ino != 0)) &&
+		(conf->kick == NULL || conf->pool_ino != 0) &&
 		strlen(conf->path) < AIRLOCK_VNIC_PATH_MAX;
 }
 
@@ -231,6 +236,7 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	}
 	memset(vnic, 0, sizeof(*vnic));
 	atomic_store_explicit(&vnic->vid, -1, memory_order_relaxed);
+	atomic_store_explicit(&vnic->latest_vid, -1, memory_order_relaxed);
 	rte_strscpy(vnic->name, conf->name, sizeof(vnic->name));
 	rte_strscpy(vnic->path, conf->path, sizeof(vnic->path));
 	snprintf(vnic->point.name, sizeof(vnic->point.name), "vm %s", conf->name);
@@ -277,7 +283,8 @@ socket_clear(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EADDRINUSE;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* One that is full of others' connections answers at once, too. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	rte_strscpy(addr.sun_path, path, sizeof(addr.sun_path));

@@ -18,6 +18,13 @@ extern int vnic_logtype;
 /* vnic.c: the NIC of a rte_vhost device, or NULL. */
 struct airlock_vnic *vnic_of(int vid);
 
+/* What is noted of a connection is that of the latest: an earlier one has no say any more. */
+static inline bool
+vnic_is_latest(const struct airlock_vnic *vnic, int vid)
+{
+	return atomic_load_explicit(&vnic->latest_vid, memory_order_relaxed) == vid;
+}
+
 /* vnic_ring.c: the RX rings that airlock serves; all ignore a NIC without such rings. */
 int vnic_rings_create(struct airlock_vnic *vnic, const char *record_path);
 void vnic_rings_destroy(struct airlock_vnic *vnic);
@@ -40,6 +47,7 @@ void vnic_record_close(struct airlock_vnic *vnic);
 
 /* vnic_message.c: watch the messages of a connection. */
 int vnic_watch(const struct airlock_vnic *vnic, int vid);
+void vnic_looks_give(struct airlock_vnic *vnic); /* lcores may look at RX rings of rte_vhost's */
 bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_region *region);
 
 /* vnic_kick.c: the kicks of TX rings; all ignore a NIC whose lcores never sleep. */
@@ -50,10 +58,5 @@ void vnic_kick_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enable
 /* Around a message that changes what the ring lies in; as vnic_rings_take(), vnic_rings_give(). */
 void vnic_kicks_take(struct airlock_vnic *vnic, uint16_t queue_id);
 void vnic_kicks_give(struct airlock_vnic *vnic);
-
-/* vnic_ring_burst.c: see airlock_vnic_enqueue_burst(), airlock_vnic_is_too_long(). */
-uint16_t vnic_ring_enqueue_burst(
-	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
-bool vnic_ring_has_buffers(struct airlock_vnic *vnic, uint16_t queue_id);
 
 #endif /* VNIC_PRIV_H */

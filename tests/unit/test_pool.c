@@ -8,14 +8,21 @@
  */
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
+#include "pool_file.h"
 #include "pool_fixture.h"
 
 #define NB_PAGES FIXTURE_PAGES
+/* Of a file alone, which is opened again and again for so long. */
+#define FILE_BYTES (16 * AIRLOCK_PAGE_SIZE)
+#define OPENS_MS   3000
 
 /* 0, or the rte_errno of a failure. */
 static int
@@ -100,6 +107,58 @@ test_locked_file_is_busy(void)
 	close(fd);
 	TEST_ASSERT_EQUAL(locked, -1, "now the pool has it");
 	return TEST_SUCCESS;
+}
+
+static _Atomic bool others_stop;
+
+/* Other daemons that come and go. */
+static void *
+others_main(void *arg)
+{
+	while (!atomic_load(&others_stop)) {
+		int fd = open(fixture.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			continue;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlink(fixture.path);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* The file that is locked is the one that a VMM would find at the path. */
+static int
+open_beside_others(void)
+{
+	struct pool_file file;
+	struct stat st;
+	bool found;
+
+	if (pool_file_open(&file, fixture.path, FILE_BYTES, SOCKET_ID_ANY) < 0)
+		return TEST_SUCCESS;
+	found = stat(fixture.path, &st) == 0 && st.st_ino == file.ino;
+	pool_file_close(&file);
+	TEST_ASSERT(found, "it has a file that was removed");
+	return TEST_SUCCESS;
+}
+
+static int
+test_file_that_another_removes_is_not_used(void)
+{
+	const uint64_t end_tsc = rte_rdtsc() + rte_get_tsc_hz() / 1000 * OPENS_MS;
+	struct airlock_pool_conf conf = fixture_conf();
+	int ret = TEST_SUCCESS;
+	pthread_t others;
+
+	TEST_ASSERT_NOT_NULL(conf.path, "path");
+	atomic_store(&others_stop, false);
+	TEST_ASSERT_SUCCESS(pthread_create(&others, NULL, others_main, NULL), "thread");
+	while (ret == TEST_SUCCESS && rte_rdtsc() < end_tsc)
+		ret = open_beside_others();
+	atomic_store(&others_stop, true);
+	pthread_join(others, NULL);
+	return ret;
 }
 
 static int
@@ -348,6 +407,7 @@ static const struct unit_test_suite pool_suite = {
 			CASE(test_kept_file_is_found_again_as_the_same_inode),
 			CASE(test_file_of_another_size_is_refused_and_left_alone),
 			CASE(test_locked_file_is_busy),
+			CASE(test_file_that_another_removes_is_not_used),
 			CASE(test_values_out_of_range_are_refused),
 			CASE(test_path_that_cannot_be_a_file_is_refused),
 			CASE(test_failed_creation_leaves_no_file),
