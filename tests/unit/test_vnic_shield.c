@@ -106,7 +106,7 @@ open_vnic(bool window)
 	}
 	TEST_ASSERT_SUCCESS(fstat(files[1], &st), "pool");
 	area = aligned_alloc(AIRLOCK_PAGE_SIZE, BYTES);
-	pages = airlock_page_table_create(area, 256, AIRLOCK_PAGE_SHIFT, &all, 1);
+	pages = airlock_page_table_create(area, 256, 1, &all, 1);
 	TEST_ASSERT_NOT_NULL(pages, "%s", rte_strerror(rte_errno));
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/airlock-shield-%d", getpid());
 	conf.path = addr.sun_path;
