@@ -26,7 +26,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES	    ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define EDU_ID	    UINT32_C(0x11e81234)
 
@@ -127,7 +126,7 @@ setup_for(enum airlock_iommu iommu)
 	ret = dmatable_env_init_device(&env, name, iommu);
 	if (ret != TEST_SUCCESS)
 		return ret;
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
+	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, dmatable_env_bytes()), "window");
 	TEST_ASSERT_SUCCESS(window_stub_up(&stub, env.path), "up");
 	TEST_ASSERT(dmatable_env_wait_up(&env, 1), "the window came");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, RTE_DIM(frames)), "lease");
@@ -307,7 +306,7 @@ test_device_reaches_no_other_frame(void)
 	TEST_ASSERT_SUCCESS(check_unread(frames[2], "another VM's"), "another VM's");
 	airlock_page_word_set(
 		env.pages, frames[2], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
-	TEST_ASSERT_SUCCESS(check_dark(ENV_PAGES - 1, "header"), "header");
+	TEST_ASSERT_SUCCESS(check_dark(ENV_FRAMES - 1, "header"), "header");
 	return TEST_SUCCESS;
 }
 
