@@ -32,6 +32,7 @@ struct daemon_lcores {
 struct daemon_pool {
 	uint32_t nb_pages;
 	uint32_t frame_pages;
+	uint32_t partition_frames; /* at most; 0: no limit */
 	uint32_t nb_partitions; /* more than 1 only with windows */
 	bool windows; /* a VM has one */
 	int socket_id;

@@ -56,6 +56,7 @@ assemble_pool(const struct airlock_config *config, const struct daemon_pool *dae
 		.frame_pages = daemon_pool->frame_pages,
 		.socket_id = daemon_pool->socket_id,
 		.nb_partitions = daemon_pool->nb_partitions,
+		.partition_frames = daemon_pool->partition_frames,
 		.header = daemon_pool->windows,
 		.dma = daemon_pool->dma,
 	};

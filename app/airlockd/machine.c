@@ -216,7 +216,7 @@ has_windows(const struct airlock_config *config)
 
 /*
  * A partition for each RX queue, as a VM's ring can hold it. The file is a power of two, because it
- * is a PCI device's memory in a VM.
+ * is a PCI device's memory in a VM; frames that this makes room for would not be posted.
  */
 static void
 size_partitions(const struct airlock_config *config, struct daemon_pool *pool)
@@ -225,9 +225,21 @@ size_partitions(const struct airlock_config *config, struct daemon_pool *pool)
 	for (uint16_t i = 0; i < config->nb_uplinks; i++)
 		pool->nb_partitions = RTE_MAX(pool->nb_partitions, config->uplinks[i].nb_queues);
 	pool->nb_partitions = RTE_MAX(pool->nb_partitions, 1u);
-	if (strcmp(config->pool_pages_origin.text, "default") == 0)
-		pool->nb_pages =
-			rte_align32pow2(pool->nb_partitions * PARTITION_FRAMES * pool->frame_pages);
+	if (strcmp(config->pool_pages_origin.text, "default") != 0)
+		return;
+	pool->nb_pages =
+		rte_align32pow2(pool->nb_partitions * PARTITION_FRAMES * pool->frame_pages);
+	pool->partition_frames = PARTITION_FRAMES;
+}
+
+static uint32_t
+frames_there(const struct daemon_pool *pool)
+{
+	uint32_t frames = pool->nb_pages / pool->frame_pages;
+
+	return pool->partition_frames != 0
+		? RTE_MIN(frames, pool->nb_partitions * pool->partition_frames)
+		: frames;
 }
 
 static int
@@ -238,6 +250,7 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 
 	pool->frame_pages = 1;
 	pool->nb_partitions = 1;
+	pool->partition_frames = 0;
 	pool->windows = has_windows(config);
 	pool->socket_id = SOCKET_ID_ANY;
 	for (uint16_t i = 0; i < config->nb_uplinks; i++) {
@@ -256,7 +269,7 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 			config->pool_pages_origin.text, config->pool_pages);
 		return -1;
 	}
-	if (pool->nb_pages / pool->frame_pages >= frames && pool->nb_pages % pool->frame_pages == 0)
+	if (frames_there(pool) >= frames)
 		return 0;
 	/* Nobody asked for the default: let it grow with what was asked for. */
 	if (strcmp(config->pool_pages_origin.text, "default") == 0) {
@@ -264,13 +277,13 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 			? rte_align32pow2(frames * pool->frame_pages)
 			: RTE_MAX(RTE_ALIGN_CEIL(frames * pool->frame_pages, 512u),
 				  (uint32_t)DEFAULT_PAGES);
+		pool->partition_frames = 0;
 		return 0;
 	}
 	snprintf(error, AIRLOCK_ERROR_MAX,
-		"%s: %u pages (frames of %u), expected a multiple of %u, %u or more: rings and "
-		"caches hold %u frames",
+		"%s: %u pages (frames of %u), expected %u or more: rings and caches hold %u frames",
 		config->pool_pages_origin.text, config->pool_pages, pool->frame_pages,
-		pool->frame_pages, frames * pool->frame_pages, frames);
+		frames * pool->frame_pages, frames);
 	return -1;
 }
 

@@ -214,8 +214,8 @@ agent_ready(struct watch *watch, uint32_t events)
 static void
 layout_fill(const struct airlock_page_table *pages, struct airlock_window_layout *layout)
 {
-	layout->pool_bytes = (uint64_t)pages->nb_frames << pages->frame_shift;
-	layout->frame_shift = pages->frame_shift;
+	layout->pool_bytes = pages->bytes;
+	layout->frame_pages = pages->frame.pages;
 	layout->nb_partitions = RTE_MIN(pages->nb_partitions, AIRLOCK_WINDOW_MAX_PARTITIONS);
 	for (uint32_t i = 0; i < layout->nb_partitions; i++) {
 		layout->partitions[i].first_frame = pages->partitions[i].first_frame;

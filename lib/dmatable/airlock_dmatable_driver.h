@@ -37,13 +37,14 @@ struct airlock_dmatable_ops {
 	 *
 	 * @param fd           belongs to the driver after success
 	 * @param base         address of the window in that space, page-aligned
-	 * @param bytes        its size
-	 * @param frame_shift  log2 of a frame's bytes
+	 * @param bytes        its size; if it is no multiple of a frame's, the last frame is cut
+	 *                     short
+	 * @param frame_bytes  of a frame
 	 * @param space        receives the driver's object, for the other operations
 	 * @return 0; -EINVAL (no descriptor of this driver's kind), -ESRCH (the space has gone
 	 *         already), -ENOMEM
 	 */
-	int (*open)(int fd, uint64_t base, uint64_t bytes, uint32_t frame_shift, void **space);
+	int (*open)(int fd, uint64_t base, uint64_t bytes, uint32_t frame_bytes, void **space);
 
 	/** Let go of it. Nobody may be in another operation with it. */
 	void (*close)(void *space);

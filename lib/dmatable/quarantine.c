@@ -24,7 +24,7 @@
 #include "pagemap.h"
 
 /* Pages of the frames of one word, at most. */
-#define WORD_PAGES (FRAMES_WORD * AIRLOCK_POOL_MAX_FRAME_PAGES)
+#define WORD_PAGES (FRAMES_WORD * AIRLOCK_FRAME_MAX_PAGES)
 
 static uint32_t
 release_all(struct window *window)
@@ -51,21 +51,22 @@ frame_is_dark(const uint64_t *entries, uint32_t nb_pages)
 static uint32_t
 release_dark_word(struct window *window, uint32_t word)
 {
-	uint32_t shift = window->pages->frame_shift - AIRLOCK_PAGE_SHIFT;
+	const struct airlock_frame_size *size = &window->pages->frame;
 	uint32_t first = word * FRAMES_WORD;
 	uint32_t nb_frames = RTE_MIN(window->pages->nb_frames - first, (uint32_t)FRAMES_WORD);
+	uint32_t nb_pages = RTE_MIN(nb_frames * size->pages,
+		(uint32_t)(window->pages->bytes >> AIRLOCK_PAGE_SHIFT) - first * size->pages);
 	uint64_t entries[WORD_PAGES];
 	uint32_t nb_released = 0;
 
-	if (pagemap_read(window->pagemap_fd,
-		    window->place.base + ((uint64_t)first << window->pages->frame_shift), entries,
-		    nb_frames << shift) < 0)
+	if (pagemap_read(window->pagemap_fd, window->place.base + airlock_frame_offset(size, first),
+		    entries, nb_pages) < 0)
 		return 0;
 	for (uint32_t i = 0; i < nb_frames; i++) {
 		struct airlock_run run = {.first_frame = first + i, .nb_frames = 1};
 
 		if (!frames_has(&window->lent, first + i) ||
-			!frame_is_dark(&entries[i << shift], 1 << shift))
+			!frame_is_dark(&entries[i * size->pages], size->pages))
 			continue;
 		frames_del(&window->lent, first + i);
 		nb_released += unmap_give_back(window->pages, &run);

@@ -33,7 +33,7 @@
 static uint32_t
 frame_of(const struct airlock_dmatable *table, uint32_t page)
 {
-	return page >> (table->pages->frame_shift - AIRLOCK_PAGE_SHIFT);
+	return airlock_frame_of_page(&table->pages->frame, page);
 }
 
 static bool
@@ -72,7 +72,7 @@ stray_resume(struct airlock_dmatable *table, uint32_t page)
 	claimed = airlock_page_claim(pages, frame);
 	if (claimed) {
 		airlock_page_receive_inexact(pages, &pages->mbufs[frame], 1);
-		airlock_scrub(airlock_page_addr(pages, frame), 1u << pages->frame_shift, 0, 0);
+		airlock_scrub(airlock_page_addr(pages, frame), pages->frame.bytes, 0, 0);
 		airlock_page_lease(pages, frame, table->window->tag);
 		airlock_count(&table->counters.resumed, 1);
 		/* Not all: none. It comes back, and is asked for again. */

@@ -44,11 +44,11 @@ chain_take(struct airlock_dmatable *table)
 
 /* Of frames to pages. */
 static void
-request_add(struct request *request, const struct airlock_run *run, uint32_t page_shift)
+request_add(struct request *request, const struct airlock_run *run, uint32_t frame_pages)
 {
 	request->msg.runs[request->msg.nb_runs++] = (struct airlock_window_run){
-		.first_page = run->first_frame << page_shift,
-		.nb_pages = run->nb_frames << page_shift,
+		.first_page = run->first_frame * frame_pages,
+		.nb_pages = run->nb_frames * frame_pages,
 	};
 	request->nb_frames += run->nb_frames;
 }
@@ -57,7 +57,7 @@ request_add(struct request *request, const struct airlock_run *run, uint32_t pag
 static struct request *
 request_create(struct airlock_dmatable *table)
 {
-	uint32_t page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT;
+	uint32_t frame_pages = table->pages->frame.pages;
 	struct request *request;
 	struct airlock_run run;
 
@@ -68,7 +68,7 @@ request_create(struct airlock_dmatable *table)
 	while (request->msg.nb_runs < AIRLOCK_WINDOW_MAX_RUNS &&
 		frames_take_run(&table->pending, &run)) {
 		device_take(table, &run);
-		request_add(request, &run, page_shift);
+		request_add(request, &run, frame_pages);
 	}
 	request->msg.head.type = AIRLOCK_WINDOW_UNMAP;
 	request->msg.head.bytes =
@@ -184,12 +184,13 @@ unmap_give_back(struct airlock_page_table *pages, const struct airlock_run *run)
 static void
 request_finish(struct airlock_dmatable *table, const struct request *request)
 {
-	uint32_t page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT;
+	const struct airlock_frame_size *frame = &table->pages->frame;
 
 	for (uint32_t i = 0; i < request->msg.nb_runs; i++) {
 		struct airlock_run run = {
-			.first_frame = request->msg.runs[i].first_page >> page_shift,
-			.nb_frames = request->msg.runs[i].nb_pages >> page_shift,
+			.first_frame =
+				airlock_frame_of_page(frame, request->msg.runs[i].first_page),
+			.nb_frames = airlock_frame_of_page(frame, request->msg.runs[i].nb_pages),
 		};
 
 		device_finish(table, &run);

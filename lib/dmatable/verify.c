@@ -32,7 +32,7 @@ struct view {
 	const struct airlock_page_table *pages;
 	int pagemap_fd;
 	uint64_t base;
-	uint32_t page_shift; /* pages of a frame */
+	uint32_t nb_pages;
 	uint32_t header; /* frame */
 	uint32_t tags[MAX_TAGS]; /* the window's, then those of earlier ones in the same process */
 	uint32_t nb_tags;
@@ -55,11 +55,17 @@ may_be_present(const struct view *view, uint32_t frame, uint32_t word)
 	return false;
 }
 
+static uint32_t
+frame_of(const struct view *view, uint32_t page)
+{
+	return airlock_frame_of_page(&view->pages->frame, page);
+}
+
 static bool
 differs(const struct view *view, uint32_t page, uint32_t word, uint64_t entry)
 {
 	if (pagemap_is_present(entry))
-		return !may_be_present(view, page >> view->page_shift, word);
+		return !may_be_present(view, frame_of(view, page), word);
 	return word == airlock_page_word(AIRLOCK_PAGE_LEASED, view->tags[0]);
 }
 
@@ -67,11 +73,10 @@ differs(const struct view *view, uint32_t page, uint32_t word, uint64_t entry)
 static int
 first_look(const struct view *view, struct frames *suspects)
 {
-	uint32_t nb_pages = view->pages->nb_frames << view->page_shift;
 	uint64_t entries[ENTRIES];
 
-	for (uint32_t page = 0; page < nb_pages; page += ENTRIES) {
-		uint32_t n = RTE_MIN(nb_pages - page, (uint32_t)ENTRIES);
+	for (uint32_t page = 0; page < view->nb_pages; page += ENTRIES) {
+		uint32_t n = RTE_MIN(view->nb_pages - page, (uint32_t)ENTRIES);
 		int ret = pagemap_read(view->pagemap_fd,
 			view->base + (uint64_t)page * AIRLOCK_PAGE_SIZE, entries, n);
 
@@ -79,7 +84,7 @@ first_look(const struct view *view, struct frames *suspects)
 			return ret;
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t word =
-				airlock_page_word_get(view->pages, (page + i) >> view->page_shift);
+				airlock_page_word_get(view->pages, frame_of(view, page + i));
 
 			if (differs(view, page + i, word, entries[i]))
 				frames_add(suspects, page + i);
@@ -91,8 +96,8 @@ first_look(const struct view *view, struct frames *suspects)
 static int
 look_again(const struct view *view, struct frames *suspects)
 {
-	for (uint32_t page = 0; page < view->pages->nb_frames << view->page_shift; page++) {
-		uint32_t frame = page >> view->page_shift;
+	for (uint32_t page = 0; page < view->nb_pages; page++) {
+		uint32_t frame = frame_of(view, page);
 		uint32_t before, after;
 		uint64_t entry;
 		int ret;
@@ -120,7 +125,7 @@ fault_fill(const struct view *view, struct frames *suspects, struct airlock_dmat
 
 	if (fault == NULL || !frames_take_run(suspects, &run))
 		return;
-	word = airlock_page_word_get(view->pages, run.first_frame >> view->page_shift);
+	word = airlock_page_word_get(view->pages, frame_of(view, run.first_frame));
 	pagemap_read(view->pagemap_fd, view->base + (uint64_t)run.first_frame * AIRLOCK_PAGE_SIZE,
 		&entry, 1);
 	*fault = (struct airlock_dmatable_fault){
@@ -138,7 +143,7 @@ view_check(const struct view *view, struct airlock_dmatable_fault *fault)
 	struct frames suspects;
 	int ret;
 
-	ret = frames_init(&suspects, view->pages->nb_frames << view->page_shift);
+	ret = frames_init(&suspects, view->nb_pages);
 	if (ret < 0)
 		return ret;
 	ret = first_look(view, &suspects);
@@ -177,7 +182,7 @@ view_open(struct airlock_dmatable *table, struct view *view)
 
 	*view = (struct view){
 		.pages = table->pages,
-		.page_shift = table->pages->frame_shift - AIRLOCK_PAGE_SHIFT,
+		.nb_pages = table->pages->bytes >> AIRLOCK_PAGE_SHIFT,
 		.header = window_header_frame(table),
 	};
 	pthread_mutex_lock(&table->lock);

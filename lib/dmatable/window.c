@@ -35,12 +35,6 @@
 
 #define ENTRIES 512
 
-static uint64_t
-pool_bytes(const struct airlock_page_table *pages)
-{
-	return (uint64_t)pages->nb_frames << pages->frame_shift;
-}
-
 void
 window_free(struct window *window)
 {
@@ -66,7 +60,7 @@ window_create(struct airlock_dmatable *table, const struct airlock_window_hello 
 		goto close_fd;
 	if (frames_init(&window->lent, pages->nb_frames) < 0)
 		goto free_window;
-	ret = table->ops->open(fd, hello->base, hello->bytes, pages->frame_shift, &window->space);
+	ret = table->ops->open(fd, hello->base, hello->bytes, pages->frame.bytes, &window->space);
 	if (ret < 0)
 		goto free_frames;
 	window->ops = table->ops;
@@ -129,7 +123,8 @@ static int
 header_map(const struct airlock_dmatable *table, const struct window *window, uint32_t frame)
 {
 	struct airlock_run run = {.first_frame = frame, .nb_frames = 1};
-	size_t bytes = (size_t)1 << window->pages->frame_shift;
+	/* The last frame: it may be cut short. */
+	size_t bytes = window->pages->bytes - airlock_frame_offset(&window->pages->frame, frame);
 	void *now = airlock_page_addr(window->pages, frame);
 	void *before = malloc(bytes);
 	int ret;
@@ -182,7 +177,7 @@ window_publish(struct airlock_dmatable *table, struct window *window)
 static bool
 hello_is_bad(struct airlock_dmatable *table, const struct airlock_window_hello *hello)
 {
-	uint64_t bytes = pool_bytes(table->pages);
+	uint64_t bytes = table->pages->bytes;
 
 	if (hello->version != AIRLOCK_WINDOW_VERSION)
 		agent_refuse(

@@ -168,7 +168,7 @@ bench_open(struct bench *b, const struct airlock_pool *pool)
 
 	*b = (struct bench){
 		.pool = airlock_page_addr(table, 0),
-		.pool_bytes = (uint64_t)table->nb_frames << table->frame_shift,
+		.pool_bytes = table->bytes,
 		.uffd = -1,
 		.tsc_ns = 1e9 / (double)rte_get_tsc_hz(),
 	};

@@ -108,7 +108,7 @@ airlock_remap_create(const struct airlock_remap_conf *conf)
 	remap->table = conf->table;
 	remap->pool = conf->pool;
 	remap->pages = airlock_pool_table(conf->pool);
-	remap->frame_bytes = 1u << remap->pages->frame_shift;
+	remap->frame_bytes = remap->pages->frame.bytes;
 	remap->fixed_below = conf->copy_below;
 	airlock_cost_feedback_init(
 		&remap->feedback, conf->cost, remap->frame_bytes, RUN_PAGES_UNKNOWN);

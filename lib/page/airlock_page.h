@@ -10,8 +10,8 @@
  * States of the pool's pages: who may read and write a page now, and whose data is in it; changed
  * by one function per transition.
  *
- * A packet takes a frame, which is one page of 4 KiB or, for jumbo frames, 2^n of them; the pages
- * of a frame share its state.
+ * A packet takes a frame, which is one page of 4 KiB or, for jumbo frames, a few of them
+ * (airlock_frame.h); the pages of a frame share its state.
  *
  *     airlock_page_take()      FREE -> CARD               the mempool driver hands a frame out
  *     airlock_page_claim()     FREE -> CARD               a certain frame, on demand
@@ -47,8 +47,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-#define AIRLOCK_PAGE_SIZE  4096
-#define AIRLOCK_PAGE_SHIFT 12
+#include "airlock_frame.h"
 
 /** Frames of an extent: neighbours that the mempool driver keeps together. */
 #define AIRLOCK_PAGE_EXTENT 64
@@ -87,8 +86,9 @@ struct airlock_page_partition {
 /** States of all frames of a pool. What is not _Atomic never changes once live. */
 struct airlock_page_table {
 	uintptr_t base; /**< address of frame 0 */
+	uint64_t bytes; /**< of the pool: of all frames, the last of which may be cut short */
 	uint32_t nb_frames;
-	uint32_t frame_shift; /**< log2 of a frame's bytes */
+	struct airlock_frame_size frame;
 	bool live; /**< false while the mempools are being filled for the first time */
 	_Atomic uint32_t last_tag; /**< given out last */
 	_Atomic uint64_t violations; /**< transitions from a wrong state; written by any lcore */
@@ -115,15 +115,16 @@ const char *airlock_page_state_name(enum airlock_page_state state);
  * Create a table, all frames FREE, that the mempool driver finds by its partitions' names.
  *
  * @param base           address of frame 0
- * @param nb_frames      1 or more
- * @param frame_shift    12 or more
+ * @param nb_pages       1 to AIRLOCK_FRAME_MAX_POOL_PAGES; the last frame has what is left of them
+ * @param frame_pages    1 to AIRLOCK_FRAME_MAX_PAGES
  * @param partitions     neighbours from frame 0 on; frames behind the last one are in no mempool
  *                       and stay HOST. Copied.
  * @param nb_partitions  1 or more
- * @return the table, to be given to airlock_page_table_destroy(); NULL with rte_errno ENOMEM
+ * @return the table, to be given to airlock_page_table_destroy(); NULL with rte_errno EINVAL (pages
+ *         out of range) or ENOMEM
  */
-struct airlock_page_table *airlock_page_table_create(void *base, uint32_t nb_frames,
-	uint32_t frame_shift, const struct airlock_page_partition *partitions,
+struct airlock_page_table *airlock_page_table_create(void *base, uint32_t nb_pages,
+	uint32_t frame_pages, const struct airlock_page_partition *partitions,
 	uint32_t nb_partitions);
 
 /** Destroy; the mempools must be gone. NULL is ignored. */
@@ -157,16 +158,18 @@ void airlock_page_violation(struct airlock_page_table *table);
 static inline uint32_t
 airlock_page_frame(const struct airlock_page_table *table, const void *buf_addr)
 {
-	uintptr_t frame = ((uintptr_t)buf_addr - table->base) >> table->frame_shift;
+	uint64_t offset = (uintptr_t)buf_addr - table->base;
 
-	return frame < table->nb_frames ? (uint32_t)frame : UINT32_MAX;
+	return offset < table->bytes
+		? airlock_frame_of_page(&table->frame, offset >> AIRLOCK_PAGE_SHIFT)
+		: UINT32_MAX;
 }
 
 /** Address of a frame. @param frame less than nb_frames */
 static inline void *
 airlock_page_addr(const struct airlock_page_table *table, uint32_t frame)
 {
-	return (void *)(table->base + ((uintptr_t)frame << table->frame_shift));
+	return (void *)(table->base + airlock_frame_offset(&table->frame, frame));
 }
 
 static inline uint32_t

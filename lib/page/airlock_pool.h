@@ -9,6 +9,10 @@
  * @file
  * The pool: one shared-memory file whose pages hold all packets, as mempools of mbufs.
  *
+ * The file may be any number of pages, because in a VM it is the memory of a PCI device, which is a
+ * power of two. The last frame may have fewer pages than the others, and is in no mempool then; the
+ * header, if there is one, is in it.
+ *
  * Packet data lies alone in its frame, at RTE_PKTMBUF_HEADROOM (128) from the frame's start; the
  * mbuf headers lie elsewhere, in the EAL's memory. A buffer's length has 16 bits, so of a frame of
  * 64 KiB an mbuf has all but the last byte. The file is mapped once, with IOVA = VA, and once more
@@ -32,8 +36,6 @@ struct rte_device;
 /** Pages of 4 KiB in a pool: at least, at most. */
 #define AIRLOCK_POOL_MIN_PAGES 1024
 #define AIRLOCK_POOL_MAX_PAGES (16 * 1024 * 1024)
-/** Pages of a frame: at most. */
-#define AIRLOCK_POOL_MAX_FRAME_PAGES 16
 /** Partitions: at most. */
 #define AIRLOCK_POOL_MAX_PARTITIONS 64
 
@@ -49,13 +51,15 @@ struct airlock_pool_conf {
 	const char *name; /**< of the mempool, 1 to 25 characters; "<name>_<i>" where there are
 			       several partitions, 25 with that */
 	const char *path; /**< of the file; made if it is not there */
-	uint32_t nb_pages; /**< a multiple of frame_pages */
-	uint32_t frame_pages; /**< 1, 2, 4, 8 or 16 */
+	uint32_t nb_pages; /**< what is left behind the last frame is in no mempool */
+	uint32_t frame_pages; /**< 1 to AIRLOCK_FRAME_MAX_PAGES */
 	int socket_id; /**< NUMA node that the pages shall lie on, or SOCKET_ID_ANY */
 	uint32_t nb_partitions; /**< 1 to AIRLOCK_POOL_MAX_PARTITIONS; 0 is 1. Where there are
 				     several, each is 64 frames or a multiple; the last one has the
 				     rest */
-	bool header; /**< keep the last frame for airlock_pool_header() */
+	uint32_t partition_frames; /**< of a partition at most; what is over is in no mempool.
+					0: no limit */
+	bool header; /**< keep the last page for airlock_pool_header() */
 	enum airlock_dma dma; /**< strict: there is a driver for it (airlock_card.h) */
 };
 
@@ -64,7 +68,8 @@ struct airlock_pool_stats {
 	uint32_t nb_pages;
 	uint32_t frame_pages;
 	bool huge; /**< the kernel gave huge folios */
-	uint32_t header_pages; /**< in no mempool, always HOST: 0, or frame_pages */
+	uint32_t header_pages; /**< at the end, in no mempool, always HOST: the header's frame, what
+				    is less than a frame, what is more than partitions may have */
 	uint32_t pages[AIRLOCK_PAGE_STATES]; /**< pages by state; their sum is nb_pages */
 	uint64_t violations; /**< transitions from a wrong state: 0 */
 	enum airlock_dma dma;
@@ -113,8 +118,8 @@ uint32_t airlock_pool_nb_partitions(const struct airlock_pool *pool);
 struct rte_mempool *airlock_pool_mempool(const struct airlock_pool *pool, uint32_t partition);
 
 /**
- * The pool's last page, for what every VM may know. The frame that it is in is in no mempool, and
- * HOST for good; it is zero until the caller fills the page.
+ * The pool's last page, for what every VM may know. The frame that it is in, the last one, is in
+ * no mempool, and HOST for good; it is zero until the caller fills the page.
  *
  * @return its address; NULL if the pool was created without
  */

@@ -93,7 +93,7 @@ airlock_card_create(const struct airlock_page_table *table, uint32_t nb_frames)
 static uint64_t
 bytes_of(const struct airlock_card *card, uint32_t nb_frames)
 {
-	return (uint64_t)nb_frames << card->table->frame_shift;
+	return airlock_frame_offset(&card->table->frame, nb_frames);
 }
 
 static uintptr_t

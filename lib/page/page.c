@@ -63,12 +63,22 @@ words_init(struct airlock_page_table *table)
 }
 
 struct airlock_page_table *
-airlock_page_table_create(void *base, uint32_t nb_frames, uint32_t frame_shift,
+airlock_page_table_create(void *base, uint32_t nb_pages, uint32_t frame_pages,
 	const struct airlock_page_partition *partitions, uint32_t nb_partitions)
 {
-	size_t bytes = RTE_ALIGN_CEIL(nb_frames * sizeof(uint32_t), RTE_CACHE_LINE_SIZE);
 	struct airlock_page_table *table;
+	struct airlock_frame_size frame;
+	uint32_t nb_frames;
+	size_t bytes;
 
+	if (nb_pages == 0 || nb_pages > AIRLOCK_FRAME_MAX_POOL_PAGES || frame_pages == 0 ||
+		frame_pages > AIRLOCK_FRAME_MAX_PAGES) {
+		rte_errno = EINVAL;
+		return NULL;
+	}
+	frame = airlock_frame_size(frame_pages);
+	nb_frames = airlock_frame_count(&frame, nb_pages);
+	bytes = RTE_ALIGN_CEIL(nb_frames * sizeof(uint32_t), RTE_CACHE_LINE_SIZE);
 	table = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP(sizeof(*table)));
 	if (table == NULL)
 		goto no_table;
@@ -83,8 +93,9 @@ airlock_page_table_create(void *base, uint32_t nb_frames, uint32_t frame_shift,
 	memcpy(table->partitions, partitions, nb_partitions * sizeof(partitions[0]));
 	table->nb_partitions = nb_partitions;
 	table->base = (uintptr_t)base;
+	table->bytes = (uint64_t)nb_pages * AIRLOCK_PAGE_SIZE;
 	table->nb_frames = nb_frames;
-	table->frame_shift = frame_shift;
+	table->frame = frame;
 	words_init(table);
 	TAILQ_INSERT_TAIL(&tables, table, next);
 	return table;

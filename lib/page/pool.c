@@ -11,6 +11,7 @@
  * from the table which frames are free.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,11 @@
 #include "pool_priv.h"
 
 #define POOL_OPS "airlock_page"
-/* Between buffers that the mbuf library makes: the largest power of two in 16 bits. */
-#define POOL_MAX_STRIDE (32 * 1024)
+/* Between buffers that the mbuf library makes: the most pages whose bytes 16 bits can tell. */
+#define POOL_MAX_STRIDE (15 * AIRLOCK_PAGE_SIZE)
+
+static_assert(AIRLOCK_POOL_MAX_PAGES <= AIRLOCK_FRAME_MAX_POOL_PAGES, "a page tells its frame");
+static_assert(AIRLOCK_FRAME_MAX_PAGES == 16, "only the largest frame is longer than the stride");
 
 RTE_LOG_REGISTER(page_logtype, airlock.page, INFO);
 
@@ -36,8 +40,7 @@ sizes_are_good(const struct airlock_pool_conf *conf)
 	return conf->nb_pages >= AIRLOCK_POOL_MIN_PAGES &&
 		conf->nb_pages <= AIRLOCK_POOL_MAX_PAGES &&
 		conf->nb_partitions <= AIRLOCK_POOL_MAX_PARTITIONS && conf->frame_pages != 0 &&
-		conf->frame_pages <= AIRLOCK_POOL_MAX_FRAME_PAGES &&
-		rte_is_power_of_2(conf->frame_pages) && conf->nb_pages % conf->frame_pages == 0;
+		conf->frame_pages <= AIRLOCK_FRAME_MAX_PAGES;
 }
 
 static size_t
@@ -65,11 +68,21 @@ pool_register(const struct pool_file *file)
 	return ret < 0 ? -rte_errno : 0;
 }
 
+/* That packets may lie in: whole, and without the header's page. */
+static uint32_t
+frames_of(const struct airlock_pool_conf *conf)
+{
+	uint32_t nb_frames = (conf->nb_pages - conf->header) / conf->frame_pages;
+	uint64_t most = RTE_MAX(conf->nb_partitions, 1u) * (uint64_t)conf->partition_frames;
+
+	return most != 0 ? RTE_MIN(most, nb_frames) : nb_frames;
+}
+
 /* Cut the frames: a partition begins at an extent of the mempool driver's. */
 static int
 partitions_init(struct airlock_page_partition *partitions, const struct airlock_pool_conf *conf)
 {
-	uint32_t nb_frames = conf->nb_pages / conf->frame_pages - conf->header;
+	uint32_t nb_frames = frames_of(conf);
 	uint32_t n = RTE_MAX(conf->nb_partitions, 1u);
 	uint32_t each = n == 1 ? nb_frames : nb_frames / n & ~(AIRLOCK_PAGE_EXTENT - 1u);
 	int len;
@@ -92,7 +105,7 @@ static void
 give_long_frame(struct rte_mempool *mempool, void *arg, void *obj, unsigned int idx)
 {
 	const struct rte_pktmbuf_extmem *extmem = arg;
-	size_t offset = (size_t)idx * AIRLOCK_POOL_MAX_FRAME_PAGES * AIRLOCK_PAGE_SIZE;
+	size_t offset = (size_t)idx * AIRLOCK_FRAME_MAX_PAGES * AIRLOCK_PAGE_SIZE;
 	struct rte_mbuf *m = obj;
 
 	RTE_SET_USED(mempool);
@@ -115,7 +128,7 @@ static struct rte_mempool *
 mempool_create(const struct airlock_pool *pool, const struct airlock_page_partition *partition,
 	int socket_id)
 {
-	size_t frame_bytes = (size_t)pool->frame_pages * AIRLOCK_PAGE_SIZE;
+	size_t frame_bytes = pool->table->frame.bytes;
 	void *base = airlock_page_addr(pool->table, partition->first_frame);
 	struct rte_pktmbuf_extmem extmem = {
 		.buf_ptr = base,
@@ -194,8 +207,8 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 	if (pool->path == NULL)
 		goto free_pool;
 	pool->nb_pages = conf->nb_pages;
-	pool->frame_pages = conf->frame_pages;
-	pool->header_frames = conf->header;
+	pool->header = conf->header;
+	pool->nb_frames = frames_of(conf);
 	err = pool_file_open(&pool->file, conf->path, (size_t)conf->nb_pages * AIRLOCK_PAGE_SIZE,
 		conf->socket_id);
 	if (err < 0)
@@ -203,16 +216,13 @@ airlock_pool_create(const struct airlock_pool_conf *conf)
 	err = pool_register(&pool->file);
 	if (err < 0)
 		goto close_file;
-	pool->table = airlock_page_table_create(pool->file.base, conf->nb_pages / conf->frame_pages,
-		AIRLOCK_PAGE_SHIFT + rte_log2_u32(conf->frame_pages), partitions,
-		RTE_MAX(conf->nb_partitions, 1u));
-	if (pool->table == NULL) {
-		err = -ENOMEM;
+	pool->table = airlock_page_table_create(pool->file.base, conf->nb_pages, conf->frame_pages,
+		partitions, RTE_MAX(conf->nb_partitions, 1u));
+	err = -rte_errno;
+	if (pool->table == NULL)
 		goto unregister;
-	}
 	if (conf->dma == AIRLOCK_DMA_STRICT) {
-		pool->table->card = airlock_card_create(
-			pool->table, pool->table->nb_frames - pool->header_frames);
+		pool->table->card = airlock_card_create(pool->table, pool->nb_frames);
 		err = -rte_errno;
 		if (pool->table->card == NULL)
 			goto destroy_table;
@@ -280,7 +290,7 @@ airlock_pool_mempool(const struct airlock_pool *pool, uint32_t partition)
 void *
 airlock_pool_header(const struct airlock_pool *pool)
 {
-	if (pool->header_frames == 0)
+	if (!pool->header)
 		return NULL;
 	return RTE_PTR_ADD(pool->file.base, pool->file.bytes - AIRLOCK_PAGE_SIZE);
 }

@@ -22,8 +22,8 @@ struct airlock_pool {
 	struct pool_file file;
 	char *path;
 	uint32_t nb_pages;
-	uint32_t frame_pages;
-	uint32_t header_frames; /* at the end, in no mempool: 0 or 1 */
+	bool header;
+	uint32_t nb_frames; /* in the mempools: all but some at the end */
 	struct airlock_page_table *table;
 	struct rte_mempool *mempools[AIRLOCK_POOL_MAX_PARTITIONS];
 };

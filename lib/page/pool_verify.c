@@ -22,15 +22,17 @@
 void
 airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_stats *stats)
 {
-	uint32_t frames[AIRLOCK_PAGE_STATES];
+	uint32_t frames[AIRLOCK_PAGE_STATES], frame_pages = pool->table->frame.pages;
 
 	airlock_page_table_count(pool->table, frames);
 	stats->nb_pages = pool->nb_pages;
-	stats->frame_pages = pool->frame_pages;
-	stats->header_pages = pool->header_frames * pool->frame_pages;
+	stats->frame_pages = frame_pages;
+	stats->header_pages = pool->nb_pages - pool->nb_frames * frame_pages;
 	stats->huge = pool->file.huge;
 	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
-		stats->pages[i] = frames[i] * pool->frame_pages;
+		stats->pages[i] = frames[i] * frame_pages;
+	/* The last frame, which is HOST, may have fewer. */
+	stats->pages[AIRLOCK_PAGE_HOST] -= pool->table->nb_frames * frame_pages - pool->nb_pages;
 	if (pool->table->card != NULL) {
 		stats->dma = AIRLOCK_DMA_STRICT;
 		airlock_card_stats(pool->table->card, &stats->card);

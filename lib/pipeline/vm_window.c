@@ -58,8 +58,7 @@ window_resume(struct airlock_dmatable *table, uint32_t frame, void *arg)
 uint32_t
 vm_window_quota(const struct airlock_pipeline *pl, uint32_t pages)
 {
-	uint32_t frames =
-		pages * (uint64_t)AIRLOCK_PAGE_SIZE >> airlock_pool_table(pl->pool)->frame_shift;
+	uint32_t frames = pages / airlock_pool_table(pl->pool)->frame.pages;
 
 	return pages == 0 ? 0 : RTE_MAX(frames, 1u);
 }

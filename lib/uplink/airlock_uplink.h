@@ -89,7 +89,7 @@ struct airlock_uplink_hw_stats {
 	uint64_t tx_error; /**< packets it failed to send */
 };
 
-/** Pages that a frame needs for an MTU: a power of two, up to 16. */
+/** Pages that a frame needs for an MTU: 1 to AIRLOCK_FRAME_MAX_PAGES. */
 uint32_t airlock_uplink_frame_pages(uint16_t mtu);
 
 /** Largest MTU that a port can be given, bytes. @param info  the port's */

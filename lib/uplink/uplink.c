@@ -49,7 +49,7 @@ airlock_uplink_frame_pages(uint16_t mtu)
 {
 	uint32_t bytes = RTE_PKTMBUF_HEADROOM + mtu + AIRLOCK_UPLINK_OVERHEAD;
 
-	return rte_align32pow2((bytes + AIRLOCK_PAGE_SIZE - 1) / AIRLOCK_PAGE_SIZE);
+	return (bytes + AIRLOCK_PAGE_SIZE - 1) / AIRLOCK_PAGE_SIZE;
 }
 
 static uint32_t

@@ -87,7 +87,7 @@ struct airlock_rxring_vring {
 /** Where the window is in the addresses that the guest's descriptors hold. */
 struct airlock_rxring_window {
 	uint64_t guest_addr;
-	uint64_t bytes; /**< 0: no window */
+	uint64_t bytes; /**< that of the page table's pool; 0: no window */
 	uint32_t first_frame; /**< of the ring's partition */
 	uint32_t nb_frames;
 	uint64_t owner; /**< a number of the process that has it. What an earlier one was given is

@@ -64,8 +64,7 @@ airlock_rxring_create(struct airlock_page_table *pages)
 	}
 	memset(ring, 0, sizeof(*ring));
 	ring->pages = pages;
-	ring->frame_mask = RTE_BIT64(pages->frame_shift) - 1;
-	ring->frame_room = RTE_MIN(ring->frame_mask + 1, UINT64_C(65535));
+	ring->frame_room = RTE_MIN(pages->frame.bytes, UINT32_C(65535));
 	return ring;
 }
 

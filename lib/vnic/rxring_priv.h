@@ -63,7 +63,6 @@ struct airlock_rxring {
 	bool event_idx;
 	uint16_t hdr_bytes;
 	uint16_t private_mask; /* of *private*, a power of two - 1 */
-	uint64_t frame_mask; /* offset of an address in its frame */
 	uint32_t frame_room; /* bytes of a frame that an mbuf can have */
 	struct airlock_rxring_record *record; /* NULL: none is kept */
 	uint32_t record_first; /* frame that *given* of the record begins with */
@@ -212,9 +211,12 @@ static inline bool
 rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, uint64_t offset,
 	uint32_t *frame)
 {
+	const struct airlock_frame_size *size = &ring->pages->frame;
 	uint32_t place;
 
-	if (unlikely((offset & ring->frame_mask) != AIRLOCK_RXRING_FRAME_OFFSET ||
+	/* The window is the pool, so *offset* is one that can be told the frame of. */
+	*frame = airlock_frame_of_page(size, offset >> AIRLOCK_PAGE_SHIFT);
+	if (unlikely(offset - airlock_frame_offset(size, *frame) != AIRLOCK_RXRING_FRAME_OFFSET ||
 		    ring->hdr_bytes != AIRLOCK_RXRING_HDR_BYTES)) {
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_OFFSET);
 		return false;
@@ -223,7 +225,6 @@ rxring_take_frame(struct airlock_rxring *ring, const struct rxring_desc *desc, u
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_SHORT);
 		return false;
 	}
-	*frame = offset >> ring->pages->frame_shift;
 	place = rxring_place(ring, *frame);
 	if (unlikely(place >= ring->window.nb_frames)) {
 		rxring_refuse(ring, desc, AIRLOCK_RXRING_FOREIGN);

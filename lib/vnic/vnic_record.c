@@ -24,12 +24,12 @@
 
 #include "vnic_ring_priv.h"
 
-#define RECORD_MAGIC UINT64_C(0x3273676e69726c61) /* "alrings2" */
+#define RECORD_MAGIC UINT64_C(0x3373676e69726c61) /* "alrings3" */
 
 struct head {
 	uint64_t magic;
 	uint32_t nb_queues;
-	uint32_t frame_shift;
+	uint32_t frame_pages;
 	uint32_t nb_frames[AIRLOCK_VNIC_MAX_QUEUES]; /* of each ring's partition */
 };
 
@@ -41,7 +41,7 @@ head_fill(const struct airlock_vnic *vnic, struct head *head)
 	*head = (struct head){
 		.magic = RECORD_MAGIC,
 		.nb_queues = vnic->nb_queues,
-		.frame_shift = pages->frame_shift,
+		.frame_pages = pages->frame.pages,
 	};
 	for (uint16_t q = 0; q < vnic->nb_queues; q++)
 		head->nb_frames[q] = q < pages->nb_partitions ? pages->partitions[q].nb_frames : 0;

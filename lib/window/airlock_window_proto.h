@@ -28,14 +28,15 @@
 #include <stdint.h>
 
 /** Of this description; another version is refused. */
-#define AIRLOCK_WINDOW_VERSION 1
+#define AIRLOCK_WINDOW_VERSION 2
 /** Runs in one UNMAP at most. */
 #define AIRLOCK_WINDOW_MAX_RUNS 1024
 /** Partitions of a pool at most. */
 #define AIRLOCK_WINDOW_MAX_PARTITIONS 64
-/** log2 of a frame's bytes: a page of 4 KiB at least, 64 KiB at most. */
-#define AIRLOCK_WINDOW_MIN_FRAME_SHIFT 12
-#define AIRLOCK_WINDOW_MAX_FRAME_SHIFT 16
+/** Bytes of a page. */
+#define AIRLOCK_WINDOW_PAGE_BYTES 4096
+/** Pages of a frame at most; 1 at least. */
+#define AIRLOCK_WINDOW_MAX_FRAME_PAGES 16
 /** Bytes of REFUSED's text, with its terminating zero. */
 #define AIRLOCK_WINDOW_TEXT_MAX 200
 
@@ -66,8 +67,9 @@ struct airlock_window_partition {
 
 /** The pool, as its users see it. */
 struct airlock_window_layout {
-	uint64_t pool_bytes; /**< size of the file */
-	uint32_t frame_shift; /**< log2 of a frame's bytes */
+	uint64_t pool_bytes; /**< size of the file: whole pages */
+	uint32_t frame_pages; /**< 1 to AIRLOCK_WINDOW_MAX_FRAME_PAGES; frame f begins at page
+				   f x frame_pages. What is left at the end is in no partition */
 	uint32_t nb_partitions; /**< 1 to AIRLOCK_WINDOW_MAX_PARTITIONS; queue q posts frames of
 				     partition q */
 	struct airlock_window_partition partitions[AIRLOCK_WINDOW_MAX_PARTITIONS];
@@ -114,7 +116,8 @@ struct airlock_window_refused {
 
 /**
  * Start of the pool's last page, in a pool that VMs map: what a guest in a VM cannot ask a socket.
- * The whole frame of that page is airlock's; it is mapped read-only for every VM.
+ * The whole frame of that page, the last one, is airlock's; it is mapped read-only for every VM. It
+ * may be cut short, as the pool need not be a whole number of frames.
  */
 #define AIRLOCK_WINDOW_HEADER_MAGIC 0x574b434f4c524941 /* "AIRLOCKW" */
 

@@ -34,29 +34,30 @@
 
 RTE_LOG_REGISTER(window_logtype, airlock.window, INFO);
 
-/* The frame with the header, the last one, is in no partition. */
+/* The page with the header, the last one, is in no partition's frames. */
 bool
 window_layout_ok(const struct airlock_window_layout *layout, uint64_t bytes)
 {
 	uint64_t nb_frames;
 
-	if (layout->pool_bytes != bytes || layout->frame_shift < AIRLOCK_WINDOW_MIN_FRAME_SHIFT ||
-		layout->frame_shift > AIRLOCK_WINDOW_MAX_FRAME_SHIFT ||
+	if (layout->pool_bytes != bytes || bytes == 0 || bytes % AIRLOCK_WINDOW_PAGE_BYTES != 0 ||
+		layout->frame_pages == 0 || layout->frame_pages > AIRLOCK_WINDOW_MAX_FRAME_PAGES ||
 		layout->nb_partitions == 0 || layout->nb_partitions > AIRLOCK_WINDOW_MAX_PARTITIONS)
 		goto bad;
-	nb_frames = bytes >> layout->frame_shift;
+	nb_frames = (bytes / AIRLOCK_WINDOW_PAGE_BYTES - 1) / layout->frame_pages;
 	for (uint32_t i = 0; i < layout->nb_partitions; i++) {
 		const struct airlock_window_partition *part = &layout->partitions[i];
 
 		if (part->nb_frames == 0 ||
-			(uint64_t)part->first_frame + part->nb_frames >= nb_frames)
+			(uint64_t)part->first_frame + part->nb_frames > nb_frames)
 			goto bad;
 	}
 	return true;
 
 bad:
-	WINDOW_LOG(ERR, "%" PRIu64 " bytes, frames of 2^%u, %u partitions: no layout of a pool\n",
-		layout->pool_bytes, layout->frame_shift, layout->nb_partitions);
+	WINDOW_LOG(ERR,
+		"%" PRIu64 " bytes, frames of %u pages, %u partitions: no layout of a pool\n",
+		layout->pool_bytes, layout->frame_pages, layout->nb_partitions);
 	return false;
 }
 

@@ -139,13 +139,12 @@ layout_is_sound(const struct airlock_window_layout *layout)
 {
 	uint64_t nb_frames;
 
-	if (layout->frame_shift < AIRLOCK_WINDOW_MIN_FRAME_SHIFT ||
-		layout->frame_shift > AIRLOCK_WINDOW_MAX_FRAME_SHIFT || layout->pool_bytes == 0 ||
-		(layout->pool_bytes & ((1ULL << layout->frame_shift) - 1)) != 0 ||
+	if (layout->frame_pages == 0 || layout->frame_pages > AIRLOCK_WINDOW_MAX_FRAME_PAGES ||
+		layout->pool_bytes == 0 || layout->pool_bytes % AIRLOCK_WINDOW_PAGE_BYTES != 0 ||
 		layout->pool_bytes >> WINDOW_PAGE_SHIFT > UINT32_MAX ||
 		layout->nb_partitions == 0 || layout->nb_partitions > AIRLOCK_WINDOW_MAX_PARTITIONS)
 		return false;
-	nb_frames = layout->pool_bytes >> layout->frame_shift;
+	nb_frames = layout->pool_bytes / AIRLOCK_WINDOW_PAGE_BYTES / layout->frame_pages;
 	for (uint32_t i = 0; i < layout->nb_partitions; i++) {
 		const struct airlock_window_partition *partition = &layout->partitions[i];
 

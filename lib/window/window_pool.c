@@ -47,6 +47,16 @@ struct buffers {
 	uint32_t first_frame;
 };
 
+/*
+ * A power of two, at which a private buffer is aligned: so none lies across the border of two huge
+ * pages, which for the device need not be neighbours. Frames may: a BAR is in one piece.
+ */
+static size_t
+private_stride(const struct airlock_window *window)
+{
+	return rte_align64pow2(window_frame_bytes(window));
+}
+
 static void
 set_buffer(const struct buffers *buffers, struct rte_mbuf *mbuf, uint32_t idx)
 {
@@ -54,12 +64,12 @@ set_buffer(const struct buffers *buffers, struct rte_mbuf *mbuf, uint32_t idx)
 	uint64_t offset;
 
 	if (idx < buffers->pool->nb_frames) {
-		offset = (uint64_t)(buffers->first_frame + idx) << window->layout.frame_shift;
+		offset = (buffers->first_frame + idx) * (uint64_t)window_frame_bytes(window);
 		mbuf->buf_addr = window->base + offset;
 		rte_mbuf_iova_set(mbuf, window->iova + offset);
 		return;
 	}
-	offset = (uint64_t)(idx - buffers->pool->nb_frames) << window->layout.frame_shift;
+	offset = (idx - buffers->pool->nb_frames) * (uint64_t)private_stride(window);
 	mbuf->buf_addr = buffers->pool->private_base + offset;
 	rte_mbuf_iova_set(mbuf, rte_mem_virt2iova(mbuf->buf_addr));
 }
@@ -88,7 +98,7 @@ init_mbuf(struct rte_mempool *mp, void *arg, void *obj, unsigned int idx)
 	rte_mbuf_ext_refcnt_set(shinfo, 1);
 }
 
-/* The driver's arrays, and the private buffers. Frames are aligned, so none crosses a huge page. */
+/* The driver's arrays, and the private buffers. */
 static struct window_pool *
 create_state(const struct airlock_window *window, uint32_t nb_frames, uint32_t nb_private,
 	uint32_t nb_posted_private, int socket_id)
@@ -101,8 +111,7 @@ create_state(const struct airlock_window *window, uint32_t nb_frames, uint32_t n
 	if (pool == NULL)
 		return NULL;
 	pool->private_base = rte_malloc_socket("airlock_private",
-		(size_t)nb_private << window->layout.frame_shift, window_frame_bytes(window),
-		socket_id);
+		nb_private * private_stride(window), private_stride(window), socket_id);
 	if (pool->private_base == NULL) {
 		rte_free(pool);
 		return NULL;

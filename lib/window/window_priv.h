@@ -100,7 +100,7 @@ window_pool_is_low(const struct rte_mbuf *mbuf)
 static inline size_t
 window_frame_bytes(const struct airlock_window *window)
 {
-	return (size_t)1 << window->layout.frame_shift;
+	return (size_t)window->layout.frame_pages * AIRLOCK_WINDOW_PAGE_BYTES;
 }
 
 /** What an mbuf can have of it: lengths are of 16 bits. */

@@ -108,9 +108,8 @@ class Ways(bench.Bench):
             variables["AIRLOCK_PV_VMS"] = str(case.nb_vms)
             variables["AIRLOCK_PV_TRAIN"] = str(train_of(case))
         command = [self.args.build + "/app/airlockd/airlockd"] + self.host_eal(prefix, [port])
-        pool_pages = self.args.frames * frame_bytes_of(case.size) // PAGE_BYTES
         command += ["--", "--run-dir", str(self.directory), "--copy-below", copy_below,
-                    "--pool-pages", str(pool_pages),
+                    "--pool-pages", str(pool_pages_of(self.args.frames, case.size)),
                     "--uplink", "port=0,desc=64,mtu=%d" % mtu_of(case.size)]
         for vm in range(case.nb_vms):
             command += ["--vm", "name=vm%d,mac=%s,deliver=%s" % (vm, bench.vm_mac(vm), deliver)]
@@ -174,9 +173,15 @@ def mtu_of(size):
 
 
 def frame_bytes_of(size):
-    """As airlockd makes frames: headroom, packet, a VLAN tag, in a power of two of pages."""
+    """As airlockd makes frames: headroom, packet, two VLAN tags, in as many pages as that takes."""
     pages = -(-(bench.HEADROOM_BYTES + mtu_of(size) + 14 + 8 + FCS_BYTES) // PAGE_BYTES)
-    return PAGE_BYTES * (1 << (pages - 1).bit_length())
+    return PAGE_BYTES * pages
+
+
+def pool_pages_of(frames, size):
+    """A window is a power of two: so there may be more frames, up to twice as many."""
+    pages = frames * frame_bytes_of(size) // PAGE_BYTES
+    return 1 << (pages - 1).bit_length()
 
 
 def per(amount, number):

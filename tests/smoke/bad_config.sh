@@ -176,6 +176,8 @@ bad_conf 2 '.*main lcore' --uplink port=0 --vm $web <<END
 0 = all
 END
 bad_flag '--pool-pages: ' --pool-pages 1024 --uplink port=0,desc=4096 --vm $web
+bad_flag '--pool-pages: 3072 pages, expected a power of two' --pool-pages 3072 --uplink port=0 \
+    --vm $web,deliver=remap
 bad_conf 2 '' --uplink port=0,desc=4096 --vm $web <<END
 [airlock]
 pool-pages = 1024
@@ -203,6 +205,9 @@ device=net_af_packet0,iface=up0
 good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=1968 --vm $web
 device+=,framesz=12288,blocksz=12288,framecnt=512
 good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --vm $web
+# Frames of three pages, which divide neither.
+good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --pool-pages 8192 --vm $web
+good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --pool-pages 4096 --vm $web,deliver=remap
 device=net_null0
 good --run-dir "$RUN_DIR" --check --uplink port=0 --vm $web
 cat >"$conf" <<END

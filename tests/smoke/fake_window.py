@@ -22,6 +22,7 @@ import struct
 import sys
 
 WELCOME, HELLO, UNMAP, UNMAPPED, REFUSED = range(1, 6)
+VERSION = 2
 PAGE = 4096
 UFFDIO_CONTINUE = 0xC020AA07
 
@@ -32,9 +33,9 @@ def message(kind, body):
 
 def welcome(pool):
     st = os.stat(pool)
-    layout = struct.pack("=QII", st.st_size, 12, 1)
+    layout = struct.pack("=QII", st.st_size, 1, 1)
     layout += struct.pack("=II", 0, st.st_size // PAGE - 1) + bytes(63 * 8)
-    return message(WELCOME, struct.pack("=IIQQ", 1, 0, st.st_dev, st.st_ino) + layout)
+    return message(WELCOME, struct.pack("=IIQQ", VERSION, 0, st.st_dev, st.st_ino) + layout)
 
 
 def listen(path):
@@ -86,7 +87,7 @@ class Server:
             data, fds = b"", []
         if data:
             kind, _, version, in_process, base, size = struct.unpack("=IIIIQQ", data)
-            assert (kind, len(data), version, in_process, len(fds)) == (HELLO, 32, 1, 0, 1), data
+            assert (kind, len(data), version, in_process, len(fds)) == (HELLO, 32, VERSION, 0, 1), data
             peer = agent.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             self.owner, self.base, self.size = agent, base, size
             self.uffd, self.pid = fds[0], struct.unpack("=iII", peer)[0]

@@ -20,6 +20,34 @@
 #include "dmatable_env.h"
 #include "test.h"
 
+uint32_t dmatable_env_frame_pages = 1;
+
+static uint32_t
+nb_pages(void)
+{
+	return ENV_FRAMES * dmatable_env_frame_pages - (dmatable_env_frame_pages > 1);
+}
+
+size_t
+dmatable_env_bytes(void)
+{
+	return (size_t)nb_pages() * AIRLOCK_PAGE_SIZE;
+}
+
+int
+dmatable_env_run(const struct unit_test_suite *suite)
+{
+	int ret = unit_test_suite_runner(suite);
+
+	if (ret != TEST_SUCCESS)
+		return ret;
+	printf("  frames of three pages:\n");
+	dmatable_env_frame_pages = 3;
+	ret = unit_test_suite_runner(suite);
+	dmatable_env_frame_pages = 1;
+	return ret;
+}
+
 static void
 window_event(struct airlock_dmatable *table, const struct airlock_window_place *place, void *arg)
 {
@@ -48,8 +76,8 @@ pool_init(struct dmatable_env *env, enum airlock_dma dma)
 	struct airlock_pool_conf conf = {
 		.name = "test_dmatable",
 		.path = env->pool_path,
-		.nb_pages = ENV_PAGES,
-		.frame_pages = 1,
+		.nb_pages = nb_pages(),
+		.frame_pages = dmatable_env_frame_pages,
 		.socket_id = SOCKET_ID_ANY,
 		.header = true,
 		.dma = dma,
@@ -70,7 +98,7 @@ kernel_check(struct dmatable_env *env)
 	struct window_stub stub;
 	int ret;
 
-	ret = window_stub_map(&stub, env->pool_path, ENV_PAGES * AIRLOCK_PAGE_SIZE);
+	ret = window_stub_map(&stub, env->pool_path, dmatable_env_bytes());
 	window_stub_fini(&stub);
 	if (ret == 0)
 		return TEST_SUCCESS;
@@ -164,9 +192,7 @@ dmatable_env_open_window(
 	struct dmatable_env *env, struct window_stub *stub, uint32_t *frames, uint32_t n)
 {
 	*stub = (struct window_stub){.sock = -1, .uffd = -1};
-	TEST_ASSERT_SUCCESS(
-		window_stub_map(stub, env->pool_path, (size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE),
-		"window");
+	TEST_ASSERT_SUCCESS(window_stub_map(stub, env->pool_path, dmatable_env_bytes()), "window");
 	TEST_ASSERT_SUCCESS(window_stub_up(stub, env->path), "up");
 	TEST_ASSERT(dmatable_env_wait_up(env, 1), "the window came");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(env, frames, n), "lease");
@@ -260,6 +286,6 @@ dmatable_env_is_whole(struct dmatable_env *env)
 	struct airlock_pool_stats stats;
 
 	airlock_pool_stats(env->pool, &stats);
-	return stats.pages[AIRLOCK_PAGE_FREE] == ENV_PAGES - 1 && stats.violations == 0 &&
-		airlock_pool_verify(env->pool, NULL) == 0;
+	return stats.pages[AIRLOCK_PAGE_FREE] == (ENV_FRAMES - 1) * stats.frame_pages &&
+		stats.violations == 0 && airlock_pool_verify(env->pool, NULL) == 0;
 }

@@ -17,7 +17,14 @@
 #include "airlock_dmatable.h"
 #include "window_stub.h"
 
-#define ENV_PAGES 2048
+/** Frames of the pool; the last one is the header's. */
+#define ENV_FRAMES 2048
+
+/**
+ * Pages of a frame, in pools that are made from now on: 1 if no test says otherwise. With more, the
+ * header's frame is cut short by a page.
+ */
+extern uint32_t dmatable_env_frame_pages;
 
 struct dmatable_env {
 	char pool_path[64];
@@ -32,6 +39,11 @@ struct dmatable_env {
 	struct airlock_window_place place; /**< of the last window */
 	_Atomic uint32_t resume_frame; /**< may be resumed; UINT32_MAX: none. By the test. */
 };
+
+struct unit_test_suite;
+
+/** Run a suite with frames of one page, and with frames of three. @return TEST_SUCCESS, ... */
+int dmatable_env_run(const struct unit_test_suite *suite);
 
 /** Make pool and table, and start it. TEST_SUCCESS, TEST_SKIPPED or TEST_FAILED. */
 int dmatable_env_init(struct dmatable_env *env, enum airlock_stray stray);
@@ -66,6 +78,16 @@ int dmatable_env_open_window(
 
 /** Take n frames out of the pool, by lease to the window. 0 or -errno; frames in rising order. */
 int dmatable_env_lease(struct dmatable_env *env, uint32_t *frames, uint32_t n);
+
+/** Bytes of the pool that is there, or would be made. */
+size_t dmatable_env_bytes(void);
+
+/** Where a frame is in the pool, and so in a window. */
+static inline uint64_t
+dmatable_env_offset(const struct dmatable_env *env, uint32_t frame)
+{
+	return airlock_frame_offset(&env->pages->frame, frame);
+}
 
 /** The place of a frame in the pool. */
 void *dmatable_env_addr(struct dmatable_env *env, uint32_t frame);

@@ -47,7 +47,8 @@ open_pool(void)
 	snprintf(loop.pool_path, sizeof(loop.pool_path), "/dev/shm/airlock-test-%d-loop", getpid());
 	conf.path = path;
 	if (loop.conf.nb_frames != 0)
-		conf.nb_pages = loop.conf.nb_frames * conf.frame_pages;
+		/* The last frame has the header, and is cut short where it can be. */
+		conf.nb_pages = loop.conf.nb_frames * conf.frame_pages - (conf.frame_pages > 1);
 	loop.pool = airlock_pool_create(&conf);
 	TEST_ASSERT_NOT_NULL(loop.pool, "%s: %s", path, rte_strerror(rte_errno));
 	loop.guest_mbufs = rte_pktmbuf_pool_create(

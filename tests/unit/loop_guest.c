@@ -65,7 +65,7 @@ static int
 show_pool(bool show)
 {
 	const struct airlock_page_table *table = airlock_pool_table(loop.pool);
-	size_t nb_pages = (size_t)table->nb_frames << table->frame_shift >> AIRLOCK_PAGE_SHIFT;
+	size_t nb_pages = table->bytes >> AIRLOCK_PAGE_SHIFT;
 	void *base = (void *)table->base;
 	rte_iova_t *iovas;
 	int ret;

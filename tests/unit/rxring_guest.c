@@ -33,6 +33,18 @@ guest_at(uint64_t addr)
 	return &guest.regions[offset / GUEST_REGION_BYTES][offset % GUEST_REGION_BYTES];
 }
 
+uint64_t
+guest_frame_addr(uint32_t frame, uint32_t offset)
+{
+	return GUEST_WINDOW + (uint64_t)frame * GUEST_FRAME_BYTES + offset;
+}
+
+uint8_t *
+guest_frame_at(uint32_t frame, uint32_t offset)
+{
+	return &guest.pool[(size_t)frame * GUEST_FRAME_BYTES + offset];
+}
+
 static void *
 translate(void *arg, uint64_t guest_addr, uint64_t *len)
 {
@@ -128,7 +140,7 @@ guest_set_window(bool there)
 {
 	struct airlock_rxring_window window = {
 		.guest_addr = GUEST_WINDOW,
-		.bytes = there ? GUEST_FRAMES * GUEST_FRAME_BYTES : 0,
+		.bytes = there ? guest.pages->bytes : 0,
 		.first_frame = GUEST_FIRST_FRAME,
 		.nb_frames = GUEST_FRAMES - GUEST_FIRST_FRAME,
 	};
@@ -143,19 +155,19 @@ open_memory(void)
 
 	guest.regions[0] = calloc(1, GUEST_REGION_BYTES);
 	guest.regions[1] = calloc(1, GUEST_REGION_BYTES);
-	guest.pool = aligned_alloc(GUEST_FRAME_BYTES, GUEST_FRAMES * GUEST_FRAME_BYTES);
-	guest.rings = aligned_alloc(GUEST_FRAME_BYTES, RINGS_BYTES);
+	guest.pool = aligned_alloc(AIRLOCK_PAGE_SIZE, GUEST_FRAMES * GUEST_FRAME_BYTES);
+	guest.rings = aligned_alloc(AIRLOCK_PAGE_SIZE, RINGS_BYTES);
 	TEST_ASSERT(guest.regions[0] != NULL && guest.regions[1] != NULL && guest.pool != NULL &&
 			guest.rings != NULL,
 		"memory");
 	memset(guest.pool, 0, GUEST_FRAMES * GUEST_FRAME_BYTES);
 	memset(guest.rings, 0, RINGS_BYTES);
 	guest.rings_bytes = RINGS_BYTES;
-	guest.pages =
-		airlock_page_table_create(guest.pool, GUEST_FRAMES, AIRLOCK_PAGE_SHIFT, &all, 1);
+	guest.pages = airlock_page_table_create(
+		guest.pool, GUEST_FRAMES * guest.conf.frame_pages, guest.conf.frame_pages, &all, 1);
 	TEST_ASSERT_NOT_NULL(guest.pages, "%s", rte_strerror(rte_errno));
 	guest.mbufs = rte_pktmbuf_pool_create(
-		"rxring", NB_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 10000, SOCKET_ID_ANY);
+		"rxring", NB_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 13000, SOCKET_ID_ANY);
 	TEST_ASSERT_NOT_NULL(guest.mbufs, "%s", rte_strerror(rte_errno));
 	return TEST_SUCCESS;
 }
@@ -167,6 +179,8 @@ guest_open(const struct guest_conf *conf)
 	guest.conf = *conf;
 	if (guest.conf.size == 0)
 		guest.conf.size = 64;
+	if (guest.conf.frame_pages == 0)
+		guest.conf.frame_pages = 1;
 	if (conf->packed && conf->start == 0)
 		guest.conf.start = RTE_BIT32(15);
 	TEST_ASSERT_SUCCESS(open_memory(), "guest");

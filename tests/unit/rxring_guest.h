@@ -32,7 +32,8 @@
 #define GUEST_FRAMES	   512
 #define GUEST_FIRST_FRAME  256
 #define GUEST_MAX_SIZE	   1024
-#define GUEST_FRAME_BYTES  4096
+/** Bytes of a frame. */
+#define GUEST_FRAME_BYTES (guest.conf.frame_pages * (uint32_t)AIRLOCK_PAGE_SIZE)
 /** What a driver posts of a frame: all behind the headroom but for the header. */
 #define GUEST_POSTED_BYTES (GUEST_FRAME_BYTES - AIRLOCK_RXRING_FRAME_OFFSET)
 
@@ -42,6 +43,7 @@ struct guest_conf {
 	bool event_idx;
 	bool legacy; /**< no VIRTIO_F_VERSION_1 */
 	bool no_window;
+	uint8_t frame_pages; /**< default 1 */
 	uint16_t size; /**< default 64 */
 	uint16_t start; /**< index (split), or place and wrap counter (packed), to begin at */
 };
@@ -104,6 +106,12 @@ int guest_post_flags(uint64_t addr, uint32_t len, uint16_t flags);
 
 /** Offer a chain of *n* descriptors. @return its id, or -ENOSPC */
 int guest_post_chain(uint64_t addr, uint32_t len, uint16_t n);
+
+/** Address of a byte in a frame. @param frame of the pool, or behind it */
+uint64_t guest_frame_addr(uint32_t frame, uint32_t offset);
+
+/** The test's view of a byte in a frame. @param frame of the pool */
+uint8_t *guest_frame_at(uint32_t frame, uint32_t offset);
 
 /** Offer the buffer of a frame, as a driver does. @param frame of the pool */
 int guest_post_frame(uint32_t frame);

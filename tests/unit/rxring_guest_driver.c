@@ -108,8 +108,7 @@ guest_post_chain(uint64_t addr, uint32_t len, uint16_t n)
 int
 guest_post_frame(uint32_t frame)
 {
-	return guest_post(GUEST_WINDOW + frame * UINT64_C(4096) + AIRLOCK_RXRING_FRAME_OFFSET,
-		GUEST_POSTED_BYTES);
+	return guest_post(guest_frame_addr(frame, AIRLOCK_RXRING_FRAME_OFFSET), GUEST_POSTED_BYTES);
 }
 
 int

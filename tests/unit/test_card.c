@@ -23,7 +23,7 @@ static struct {
 	_Atomic uint32_t nb_maps;
 	_Atomic uint32_t nb_unmaps;
 	_Atomic uint32_t nb_faults; /* calls that the kernel would refuse though a card is there */
-	_Atomic uint8_t mapped[ENV_PAGES];
+	_Atomic uint8_t mapped[ENV_FRAMES];
 } domain;
 
 static struct dmatable_env env;
@@ -61,7 +61,7 @@ domain_map(void *arg, uintptr_t addr, uint64_t bytes)
 	}
 	if (domain.map_error != 0)
 		return domain.map_error;
-	if (frame >= ENV_PAGES || bytes != AIRLOCK_PAGE_SIZE ||
+	if (frame >= ENV_FRAMES || bytes != env.pages->frame.bytes ||
 		atomic_exchange(&domain.mapped[frame], 1) != 0) {
 		domain.nb_faults++;
 		return -EEXIST;
@@ -72,7 +72,7 @@ domain_map(void *arg, uintptr_t addr, uint64_t bytes)
 static int
 domain_unmap(void *arg, uintptr_t addr, uint64_t bytes)
 {
-	uint32_t first = frame_at(addr), nb_frames = bytes / AIRLOCK_PAGE_SIZE;
+	uint32_t first = frame_at(addr), nb_frames = bytes / env.pages->frame.bytes;
 
 	domain.nb_unmaps++;
 	if (!domain.alive)
@@ -102,7 +102,7 @@ static void
 domain_end(void)
 {
 	domain.alive = false;
-	for (uint32_t i = 0; i < ENV_PAGES; i++)
+	for (uint32_t i = 0; i < ENV_FRAMES; i++)
 		domain.mapped[i] = 0;
 }
 
@@ -111,7 +111,7 @@ nb_mapped(void)
 {
 	uint32_t nb = 0;
 
-	for (uint32_t i = 0; i < ENV_PAGES; i++)
+	for (uint32_t i = 0; i < ENV_FRAMES; i++)
 		nb += domain.mapped[i];
 	return nb;
 }
@@ -176,8 +176,8 @@ static int
 check_whole(void)
 {
 	TEST_ASSERT(dmatable_env_is_whole(&env), "pool");
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1, "all but the header are the cards'");
-	TEST_ASSERT_EQUAL(stats_now().nb_has, ENV_PAGES - 1, "and are known to be");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1, "all but the header are the cards'");
+	TEST_ASSERT_EQUAL(stats_now().nb_has, ENV_FRAMES - 1, "and are known to be");
 	TEST_ASSERT_EQUAL(domain.nb_faults, 0, "calls for what is not so");
 	return TEST_SUCCESS;
 }
@@ -185,10 +185,10 @@ check_whole(void)
 static int
 test_cards_have_all_but_the_header(void)
 {
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1, "mapped");
-	TEST_ASSERT_EQUAL(domain.mapped[ENV_PAGES - 1], 0, "the header is not");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1, "mapped");
+	TEST_ASSERT_EQUAL(domain.mapped[ENV_FRAMES - 1], 0, "the header is not");
 	TEST_ASSERT_SUCCESS(airlock_card_attach(card), "a second card comes");
-	TEST_ASSERT_EQUAL(domain.nb_maps, ENV_PAGES - 1, "nothing is mapped twice");
+	TEST_ASSERT_EQUAL(domain.nb_maps, ENV_FRAMES - 1, "nothing is mapped twice");
 	return TEST_SUCCESS;
 }
 
@@ -196,7 +196,7 @@ static int
 test_cards_lose_what_a_vm_gets_and_have_it_again_before_it_is_free(void)
 {
 	TEST_ASSERT_SUCCESS(map_all(), "map");
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1 - RTE_DIM(frames), "less");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1 - RTE_DIM(frames), "less");
 	for (unsigned int i = 0; i < RTE_DIM(frames); i++) {
 		TEST_ASSERT_EQUAL(domain.mapped[frames[i]], 0, "frame %u", i);
 		TEST_ASSERT(!airlock_card_has(card, frames[i]), "frame %u", i);
@@ -216,7 +216,7 @@ test_cards_do_not_get_what_is_not_dark_yet(void)
 	TEST_ASSERT_SUCCESS(map_all(), "map");
 	airlock_dmatable_unmap(env.table, 0, frames, RTE_DIM(frames));
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).unmap_requests == 1), "asked");
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1 - RTE_DIM(frames), "not yet");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1 - RTE_DIM(frames), "not yet");
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "back");
 	return check_whole();
@@ -282,7 +282,7 @@ test_frames_are_taken_from_a_card_that_has_just_gone(void)
 	airlock_card_detach(card);
 	domain.alive = true;
 	TEST_ASSERT_SUCCESS(airlock_card_attach(card), "attach");
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1 - RTE_DIM(frames), "not what the VM has");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1 - RTE_DIM(frames), "not what the VM has");
 	TEST_ASSERT_SUCCESS(give_all(), "back");
 	return check_whole();
 }
@@ -292,7 +292,7 @@ test_another_card_that_goes_changes_nothing(void)
 {
 	TEST_ASSERT_SUCCESS(map_all(), "map");
 	airlock_card_detach(card);
-	TEST_ASSERT_EQUAL(stats_now().nb_has, ENV_PAGES - 1 - RTE_DIM(frames), "as before");
+	TEST_ASSERT_EQUAL(stats_now().nb_has, ENV_FRAMES - 1 - RTE_DIM(frames), "as before");
 	TEST_ASSERT_SUCCESS(give_all(), "back");
 	return check_whole();
 }
@@ -309,7 +309,8 @@ test_frame_that_cannot_be_mapped_again_is_not_used(void)
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(stats_now().nb_stuck == RTE_DIM(frames)), "stuck");
 	airlock_pool_stats(env.pool, &stats);
-	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_UNMAPPING], RTE_DIM(frames), "out of use");
+	TEST_ASSERT_EQUAL(stats.pages[AIRLOCK_PAGE_UNMAPPING], RTE_DIM(frames) * stats.frame_pages,
+		"out of use");
 	TEST_ASSERT_EQUAL(stats_now().errors, RTE_DIM(frames), "errors");
 	TEST_ASSERT_EQUAL(domain.nb_faults, 0, "faults");
 	return TEST_SUCCESS;
@@ -325,7 +326,7 @@ test_domain_that_cannot_be_filled_is_an_error(void)
 	TEST_ASSERT_EQUAL(airlock_card_attach(card), -ENOMEM, "attach");
 	domain.map_error = 0;
 	TEST_ASSERT_SUCCESS(airlock_card_attach(card), "attach again");
-	TEST_ASSERT_EQUAL(nb_mapped(), ENV_PAGES - 1, "all");
+	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1, "all");
 	return TEST_SUCCESS;
 }
 
@@ -365,7 +366,7 @@ static struct unit_test_suite suite = {
 static int
 test_card(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(card_autotest, true, true, test_card)

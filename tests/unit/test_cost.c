@@ -149,7 +149,7 @@ test_threshold_is_monotone(void)
 {
 	struct airlock_cost cost = made_up();
 
-	for (uint32_t frame_bytes = FRAME; frame_bytes <= 8 * FRAME; frame_bytes *= 2)
+	for (uint32_t frame_bytes = FRAME; frame_bytes <= 8 * FRAME; frame_bytes += FRAME)
 		TEST_ASSERT_SUCCESS(check_monotone(&cost, frame_bytes), "%u", frame_bytes);
 	/* Noise: runs that would cost less in all, and more by the page; copies that cost less. */
 	for (unsigned int seed = 1; seed <= 20; seed++) {

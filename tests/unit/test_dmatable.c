@@ -19,11 +19,17 @@ teardown(void)
 	agent_teardown(false);
 }
 
-/* From the window, of pages that are mapped. */
+/* From the window, of a frame that is mapped: what stands in it from the first byte to the last. */
 static int
 peek(uint32_t frame)
 {
-	return (unsigned char)window[(size_t)frame * AIRLOCK_PAGE_SIZE];
+	const unsigned char *bytes = (void *)(window + dmatable_env_offset(&env, frame));
+
+	for (uint32_t i = 1; i < env.pages->frame.bytes; i++) {
+		if (bytes[i] != bytes[0])
+			return -1;
+	}
+	return bytes[0];
 }
 
 static int
@@ -79,7 +85,7 @@ static int
 test_more_runs_than_a_request_holds_take_several(void)
 {
 	enum {
-		N = ENV_PAGES - 64
+		N = ENV_FRAMES - 64
 	};
 	static uint32_t frames[N], odd[N / 2], even[N / 2];
 	struct airlock_dmatable_stats stats;
@@ -183,26 +189,33 @@ test_window_comes_again_with_another_tag(void)
 static int
 test_verify_names_the_page_that_differs(void)
 {
+	const uint32_t pages = env.pages->frame.pages;
 	struct airlock_dmatable_fault fault;
 	uint32_t frames[3], word;
 
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, 3), "lease");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, frames, 2), 2, "map but one");
-	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 1, "leased, but not there");
-	TEST_ASSERT_EQUAL(fault.page, frames[2], "page");
+	TEST_ASSERT_EQUAL(
+		airlock_dmatable_verify(env.table, &fault), pages, "leased, but not there");
+	TEST_ASSERT_EQUAL(fault.page, frames[2] * pages, "page");
 	TEST_ASSERT(fault.state == AIRLOCK_PAGE_LEASED && !fault.present, "why");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frames[2], 1), 1, "map");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 0, "right again");
 
 	word = airlock_page_word_get(env.pages, frames[1]);
 	airlock_page_word_set(env.pages, frames[1], AIRLOCK_PAGE_FREE);
-	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 1, "free, but there");
-	TEST_ASSERT_EQUAL(fault.page, frames[1], "page");
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), pages, "free, but there");
+	TEST_ASSERT_EQUAL(fault.page, frames[1] * pages, "page");
 	TEST_ASSERT(fault.state == AIRLOCK_PAGE_FREE && fault.present, "why");
 	airlock_page_word_set(
 		env.pages, frames[1], airlock_page_word(AIRLOCK_PAGE_UNMAPPING, env.place.tag + 1));
-	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 1, "another VM's");
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), pages, "another VM's");
 	airlock_page_word_set(env.pages, frames[1], word);
+	/* The last page of a frame that the kernel took out, alone. */
+	madvise(window + dmatable_env_offset(&env, frames[0] + 1) - AIRLOCK_PAGE_SIZE,
+		AIRLOCK_PAGE_SIZE, MADV_DONTNEED);
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 1, "one page");
+	TEST_ASSERT_EQUAL(fault.page, (frames[0] + 1) * pages - 1, "page");
 	TEST_ASSERT_SUCCESS(unmap_and_wait(frames, 3), "unmap");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), 0, "all dark");
 	return TEST_SUCCESS;
@@ -212,7 +225,7 @@ static int
 test_header_can_be_read_from_the_start(void)
 {
 	const struct airlock_window_header *header =
-		(const void *)(window + BYTES - AIRLOCK_PAGE_SIZE);
+		(const void *)(window + dmatable_env_bytes() - AIRLOCK_PAGE_SIZE);
 
 	TEST_ASSERT(header->magic == AIRLOCK_WINDOW_HEADER_MAGIC, "header");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "it belongs there");
@@ -243,7 +256,7 @@ static struct unit_test_suite suite = {
 static int
 test_dmatable(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_autotest, true, true, test_dmatable);

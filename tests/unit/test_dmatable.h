@@ -26,8 +26,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
-
 static struct dmatable_env env;
 static struct airlock_window_agent *agent;
 static char *window;
@@ -47,10 +45,11 @@ agent_start(void)
 	TEST_ASSERT_NOT_NULL(agent, "%s: %s", env.path, strerror(errno));
 	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
 	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
-	window = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	window = mmap(NULL, dmatable_env_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	TEST_ASSERT(window != MAP_FAILED, "mmap");
-	TEST_ASSERT_SUCCESS(airlock_window_agent_serve(agent, window, BYTES, true), "serve");
+	TEST_ASSERT_SUCCESS(
+		airlock_window_agent_serve(agent, window, dmatable_env_bytes(), true), "serve");
 	return TEST_SUCCESS;
 }
 
@@ -81,7 +80,7 @@ agent_teardown(bool waits)
 	} else {
 		airlock_window_agent_close_unmapped(agent);
 		if (window != MAP_FAILED)
-			munmap(window, BYTES);
+			munmap(window, dmatable_env_bytes());
 	}
 	agent = NULL;
 	dmatable_env_fini(&env);
@@ -90,7 +89,7 @@ agent_teardown(bool waits)
 static inline void
 fill(uint32_t frame, int value)
 {
-	memset(dmatable_env_addr(&env, frame), value, AIRLOCK_PAGE_SIZE);
+	memset(dmatable_env_addr(&env, frame), value, env.pages->frame.bytes);
 }
 
 static inline int

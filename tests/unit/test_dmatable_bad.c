@@ -20,8 +20,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
-
 static struct dmatable_env env;
 static struct window_stub stub;
 
@@ -32,7 +30,7 @@ setup(void)
 
 	if (ret != TEST_SUCCESS)
 		return ret;
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
+	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, dmatable_env_bytes()), "window");
 	return TEST_SUCCESS;
 }
 
@@ -338,7 +336,7 @@ static struct unit_test_suite suite = {
 static int
 test_dmatable_bad(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_bad_autotest, true, true, test_dmatable_bad);

@@ -41,7 +41,7 @@ read_one(void *arg)
 static int
 reader_start(uint32_t frame)
 {
-	reader.at = window + (size_t)frame * AIRLOCK_PAGE_SIZE;
+	reader.at = window + dmatable_env_offset(&env, frame + 1) - 1; /* its last byte */
 	atomic_store_explicit(&reader.value, -1, memory_order_relaxed);
 	TEST_ASSERT_SUCCESS(pthread_create(&reader.thread, NULL, read_one, NULL), "thread");
 	reader.started = true;
@@ -98,7 +98,7 @@ test_leased_page_that_the_kernel_took_out_comes_back(void)
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &frame, 1), "lease");
 	fill(frame, 'k');
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
-	madvise(window + (size_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE, MADV_DONTNEED);
+	madvise(window + dmatable_env_offset(&env, frame), env.pages->frame.bytes, MADV_DONTNEED);
 	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
 	TEST_ASSERT_EQUAL(reader_end(), 'k', "without any lcore");
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");
@@ -117,7 +117,7 @@ test_page_that_cannot_be_mapped_now_is_tried_again(void)
 	fd = open(env.pool_path, O_RDWR | O_CLOEXEC);
 	TEST_ASSERT(fd >= 0, "%s", env.pool_path);
 	ret = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		(off_t)frame * AIRLOCK_PAGE_SIZE, AIRLOCK_PAGE_SIZE);
+		(off_t)dmatable_env_offset(&env, frame), env.pages->frame.bytes);
 	close(fd);
 	TEST_ASSERT_SUCCESS(ret, "hole");
 	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
@@ -148,7 +148,7 @@ static struct unit_test_suite suite = {
 static int
 test_dmatable_dark(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_dark_autotest, true, true, test_dmatable_dark);

@@ -62,9 +62,12 @@ teardown(void)
 static bool
 device_sees(uint32_t frame)
 {
-	uint64_t addr = vfio_fake_translate((uint64_t)frame * AIRLOCK_PAGE_SIZE);
+	const uint64_t offset = dmatable_env_offset(&env, frame);
+	const uint32_t last = env.pages->frame.bytes - 1;
+	uint64_t addr = vfio_fake_translate(offset);
 
-	return addr != 0 && addr == (uintptr_t)dmatable_env_addr(&env, frame);
+	return addr != 0 && addr == (uintptr_t)dmatable_env_addr(&env, frame) &&
+		vfio_fake_translate(offset + last) == addr + last;
 }
 
 static uint32_t
@@ -175,10 +178,10 @@ test_run_that_the_device_does_not_get_is_not_the_vms(void)
 static int
 test_run_that_only_the_device_got_is_taken_back(void)
 {
-	char *hole = stub.base + (size_t)frames[8] * AIRLOCK_PAGE_SIZE;
+	char *hole = stub.base + dmatable_env_offset(&env, frames[8]);
 	struct airlock_run runs[] = {{frames[0], 8}, {frames[8], 8}};
 
-	TEST_ASSERT(mmap(hole, 8 * AIRLOCK_PAGE_SIZE, PROT_NONE,
+	TEST_ASSERT(mmap(hole, 8 * env.pages->frame.bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == hole,
 		"hole");
 	TEST_ASSERT_EQUAL(airlock_dmatable_map(env.table, 0, runs, 2), 1, "the first");
@@ -334,7 +337,7 @@ static struct unit_test_suite suite = {
 static int
 test_dmatable_device(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_device_autotest, true, true, test_dmatable_device);

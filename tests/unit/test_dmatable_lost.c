@@ -14,7 +14,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES	  ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
 #define NB_FRAMES 200
 #define LOOK_MS	  300 /* longer than the unmap thread takes from look to look */
 
@@ -31,7 +30,7 @@ setup(void)
 	ret = dmatable_env_init(&env, AIRLOCK_STRAY_STALL);
 	if (ret != TEST_SUCCESS)
 		return ret;
-	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, BYTES), "window");
+	TEST_ASSERT_SUCCESS(window_stub_map(&stub, env.pool_path, dmatable_env_bytes()), "window");
 	return TEST_SUCCESS;
 }
 
@@ -186,7 +185,7 @@ static struct unit_test_suite suite = {
 static int
 test_dmatable_lost(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_lost_autotest, true, true, test_dmatable_lost);

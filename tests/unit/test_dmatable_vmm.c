@@ -17,7 +17,6 @@
 #include "dmatable_env.h"
 #include "test.h"
 
-#define BYTES	  ((size_t)ENV_PAGES * AIRLOCK_PAGE_SIZE)
 #define NB_FRAMES 200
 #define LOOK_MS	  300 /* longer than the unmap thread takes from look to look */
 
@@ -76,7 +75,7 @@ child_start(void (*act)(const struct window_stub *mine))
 		/* A sanitizer would catch it. */
 		signal(SIGBUS, SIG_DFL);
 		alarm(2 * STUB_DEADLINE_MS / 1000);
-		if (window_stub_map(&mine, env.pool_path, BYTES) < 0 ||
+		if (window_stub_map(&mine, env.pool_path, dmatable_env_bytes()) < 0 ||
 			window_stub_up(&mine, env.path) < 0)
 			_exit(1);
 		act(&mine);
@@ -103,7 +102,9 @@ act_read_dark(const struct window_stub *mine)
 static void
 act_read_resumed(const struct window_stub *mine)
 {
-	_exit(*(const _Atomic unsigned char *)(mine->base + env.resume_frame * AIRLOCK_PAGE_SIZE));
+	const char *last = mine->base + dmatable_env_offset(&env, env.resume_frame + 1) - 1;
+
+	_exit(*(const _Atomic unsigned char *)last);
 }
 
 static void
@@ -143,7 +144,7 @@ reader_start(uint32_t frame)
 		char byte;
 		struct iovec to = {.iov_base = &byte, .iov_len = 1};
 		struct iovec from = {.iov_len = 1,
-			.iov_base = (void *)(env.place.base + frame * AIRLOCK_PAGE_SIZE)};
+			.iov_base = (void *)(env.place.base + dmatable_env_offset(&env, frame))};
 
 		alarm(2 * STUB_DEADLINE_MS / 1000);
 		_exit(process_vm_readv(child, &to, 1, &from, 1, 0) == 1 ? 0 : errno);
@@ -233,7 +234,7 @@ test_page_that_was_the_vms_before_comes_back_empty(void)
 	int status = 0;
 
 	TEST_ASSERT_SUCCESS(rte_mempool_get(mempool, (void **)&m), "frame");
-	memset(m->buf_addr, 'x', AIRLOCK_PAGE_SIZE);
+	memset(m->buf_addr, 'x', env.pages->frame.bytes);
 	env.resume_frame = airlock_page_frame(env.pages, m->buf_addr);
 	TEST_ASSERT_SUCCESS(child_start(act_read_resumed), "VMM");
 	rte_delay_us_sleep(LOOK_MS * 1000);
@@ -281,7 +282,7 @@ static const struct unit_test_suite suite = {
 static int
 test_dmatable_vmm(void)
 {
-	return unit_test_suite_runner(&suite);
+	return dmatable_env_run(&suite);
 }
 
 REGISTER_FAST_TEST(dmatable_vmm_autotest, true, true, test_dmatable_vmm);

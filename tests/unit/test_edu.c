@@ -304,7 +304,7 @@ test_device_reaches_no_other_frame(void)
 	TEST_ASSERT_SUCCESS(check_unread(frames[2], "another VM's"), "another VM's");
 	airlock_page_word_set(
 		env.pages, frames[2], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
-	TEST_ASSERT_SUCCESS(check_dark(ENV_PAGES - 1, "header"), "header");
+	TEST_ASSERT_SUCCESS(check_dark(ENV_FRAMES - 1, "header"), "header");
 	return TEST_SUCCESS;
 }
 

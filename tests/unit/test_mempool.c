@@ -31,9 +31,21 @@ setup_jumbo(void)
 }
 
 static int
+setup_three(void)
+{
+	return setup_frames(3);
+}
+
+static int
+setup_fifteen(void)
+{
+	return setup_frames(15);
+}
+
+static int
 setup_largest(void)
 {
-	return setup_frames(AIRLOCK_POOL_MAX_FRAME_PAGES);
+	return setup_frames(AIRLOCK_FRAME_MAX_PAGES);
 }
 
 /* All frames, into an array for free(), by one thread that finds the lcores' caches empty. */
@@ -59,7 +71,8 @@ check_places(struct rte_mbuf *const *m, uint32_t n, uint32_t frame_bytes)
 	uint32_t frame;
 
 	for (uint32_t i = 0; i < n; i++) {
-		TEST_ASSERT_EQUAL((uintptr_t)m[i]->buf_addr % frame_bytes, 0, "alignment");
+		TEST_ASSERT_EQUAL(((uintptr_t)m[i]->buf_addr - fixture.table->base) % frame_bytes,
+			0, "alignment");
 		TEST_ASSERT_EQUAL(rte_pktmbuf_mtod(m[i], uintptr_t),
 			(uintptr_t)m[i]->buf_addr + RTE_PKTMBUF_HEADROOM, "data behind headroom");
 		TEST_ASSERT_EQUAL(m[i]->buf_len, RTE_MIN(frame_bytes, (uint32_t)UINT16_MAX),
@@ -74,32 +87,32 @@ check_places(struct rte_mbuf *const *m, uint32_t n, uint32_t frame_bytes)
 	return TEST_SUCCESS;
 }
 
-/* Frame i comes back in turn 7 i: other neighbours than those it left with. */
+/* Frame 11 i comes back in turn i: other neighbours than those it left with. */
 static void
 give_all(struct rte_mbuf **taken, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		rte_pktmbuf_free(taken[i * 7 % n]);
+		rte_pktmbuf_free(taken[i * 11 % n]);
 	free(taken);
 }
 
 static int
 drain_and_refill(uint32_t frame_pages)
 {
-	const uint32_t nb_frames = NB_PAGES / frame_pages;
+	const uint32_t nb_frames = NB_PAGES / frame_pages, rest = NB_PAGES % frame_pages;
 	struct rte_mbuf **taken, *extra[BURST] = {NULL};
 	uint32_t n = take_all(&taken);
 	int places, pages, ret;
 
 	places = check_places(taken, RTE_MIN(n, nb_frames), frame_pages * AIRLOCK_PAGE_SIZE);
-	pages = fixture_check_pages(0, NB_PAGES, 0);
+	pages = fixture_check_pages(0, NB_PAGES - rest, rest);
 	ret = rte_pktmbuf_alloc_bulk(fixture.mempool, extra, BURST);
 	give_all(taken, n);
 	TEST_ASSERT_EQUAL(n, nb_frames, "frames that there were");
 	TEST_ASSERT_SUCCESS(places, "places of the frames");
 	TEST_ASSERT_SUCCESS(pages, "nothing is left");
 	TEST_ASSERT(ret < 0 && extra[0] == NULL, "a burst from an empty pool");
-	return fixture_check_pages(NB_PAGES, 0, 0);
+	return fixture_check_pages(NB_PAGES - rest, 0, rest);
 }
 
 static int
@@ -125,12 +138,51 @@ test_frames_of_four_pages_keep_to_themselves(void)
 	return drain_and_refill(4);
 }
 
+/* 1365 frames, and a page that is in none. */
+static int
+test_frames_of_three_pages_keep_to_themselves(void)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(fixture.mempool);
+
+	TEST_ASSERT_NOT_NULL(m, "first frame");
+	TEST_ASSERT_EQUAL(rte_pktmbuf_tailroom(m), 3 * AIRLOCK_PAGE_SIZE - RTE_PKTMBUF_HEADROOM,
+		"room for a 9000-byte packet");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 4, 3, 1), "a frame is three pages");
+	airlock_page_receive(fixture.table, &m, 1);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(NB_PAGES - 4, 0, 4), "a frame is three pages");
+	rte_pktmbuf_free(m);
+	return drain_and_refill(3);
+}
+
+/* The longest whose bytes an mbuf can tell. */
+static int
+test_frames_of_60_kib_keep_to_themselves(void)
+{
+	TEST_ASSERT_EQUAL(rte_pktmbuf_data_room_size(fixture.mempool), 15 * AIRLOCK_PAGE_SIZE,
+		"all of the frame");
+	return drain_and_refill(15);
+}
+
+static int
+test_frames_of_three_pages_are_runs_too(void)
+{
+	struct rte_mbuf *m[BURST];
+
+	for (unsigned int i = 0; i < 100; i++) {
+		TEST_ASSERT_SUCCESS(
+			rte_pktmbuf_alloc_bulk(fixture.mempool, m, BURST), "burst %u", i);
+		TEST_ASSERT_EQUAL(fixture_nb_runs(m, BURST), 1, "burst %u", i);
+		rte_pktmbuf_free_bulk(m, BURST);
+	}
+	return TEST_SUCCESS;
+}
+
 static int
 test_frames_of_64_kib_keep_to_themselves(void)
 {
 	TEST_ASSERT_EQUAL(rte_pktmbuf_data_room_size(fixture.mempool), UINT16_MAX,
 		"as much as an mbuf can have");
-	return drain_and_refill(AIRLOCK_POOL_MAX_FRAME_PAGES);
+	return drain_and_refill(AIRLOCK_FRAME_MAX_PAGES);
 }
 
 #define NB_PARTITIONS 3
@@ -214,6 +266,12 @@ static const struct unit_test_suite mempool_suite = {
 			CASE(test_empty_pool_gives_none_and_fills_again),
 			TEST_CASE_ST(setup_jumbo, fixture_teardown,
 				test_frames_of_four_pages_keep_to_themselves),
+			TEST_CASE_ST(setup_three, fixture_teardown,
+				test_frames_of_three_pages_keep_to_themselves),
+			TEST_CASE_ST(setup_three, fixture_teardown,
+				test_frames_of_three_pages_are_runs_too),
+			TEST_CASE_ST(setup_fifteen, fixture_teardown,
+				test_frames_of_60_kib_keep_to_themselves),
 			TEST_CASE_ST(setup_largest, fixture_teardown,
 				test_frames_of_64_kib_keep_to_themselves),
 			TEST_CASE_ST(setup_partitions, fixture_teardown, test_partitions_are_apart),

@@ -172,9 +172,9 @@ test_values_out_of_range_are_refused(void)
 		{AIRLOCK_POOL_MAX_PAGES + 1, 1},
 		{UINT32_MAX, 1},
 		{NB_PAGES, 0},
-		{NB_PAGES, 3},
+		{NB_PAGES, AIRLOCK_FRAME_MAX_PAGES + 1},
 		{NB_PAGES, 32},
-		{NB_PAGES + 2, 4},
+		{NB_PAGES, UINT32_MAX},
 	};
 	struct airlock_pool_conf conf = fixture_conf();
 	struct stat st;
@@ -332,23 +332,36 @@ test_pool_tells_which_file_it_is(void)
 }
 
 static int
-test_every_frame_has_its_mbuf(void)
+check_mbufs(uint32_t frame_pages)
 {
 	struct airlock_pool_conf conf = fixture_conf();
 	const struct airlock_page_table *table;
 
-	conf.frame_pages = 2;
-	conf.nb_partitions = 5;
+	conf.frame_pages = frame_pages;
+	conf.nb_partitions = 2;
 	conf.header = true;
 	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
 	table = fixture.table;
-	TEST_ASSERT_EQUAL(table->nb_frames, NB_PAGES / 2, "frames");
+	TEST_ASSERT_EQUAL(table->nb_frames, (NB_PAGES + frame_pages - 1) / frame_pages, "frames");
 	for (uint32_t i = 0; i + 1 < table->nb_frames; i++) {
 		TEST_ASSERT_NOT_NULL(table->mbufs[i], "frame %u", i);
 		TEST_ASSERT_EQUAL((uintptr_t)table->mbufs[i]->buf_addr,
-			(uintptr_t)airlock_page_addr(table, i), "frame %u", i);
+			table->base + (uintptr_t)i * frame_pages * AIRLOCK_PAGE_SIZE, "frame %u",
+			i);
+		TEST_ASSERT_EQUAL(
+			airlock_page_frame(table, table->mbufs[i]->buf_addr), i, "frame %u", i);
 	}
 	TEST_ASSERT_NULL(table->mbufs[table->nb_frames - 1], "the header's");
+	return TEST_SUCCESS;
+}
+
+static int
+test_every_frame_has_its_mbuf(void)
+{
+	for (uint32_t pages = 1; pages <= AIRLOCK_FRAME_MAX_PAGES; pages++) {
+		TEST_ASSERT_SUCCESS(check_mbufs(pages), "frames of %u", pages);
+		fixture_teardown();
+	}
 	return TEST_SUCCESS;
 }
 
@@ -371,6 +384,81 @@ test_header_is_the_last_frame_and_nobodys(void)
 	airlock_pool_stats(fixture.pool, &stats);
 	TEST_ASSERT_EQUAL(stats.header_pages, 4, "pages");
 	return fixture_check_pages(NB_PAGES - 4, 0, 4);
+}
+
+/* Frames of every size, of which the file is a multiple or not, with and without a header. */
+static int
+check_end(uint32_t frame_pages, bool header)
+{
+	uint32_t nb_frames = (NB_PAGES - header) / frame_pages, rest;
+	struct airlock_pool_conf conf = fixture_conf();
+	struct airlock_pool_stats stats;
+	uint64_t dev, ino, bytes;
+
+	conf.frame_pages = frame_pages;
+	conf.header = header;
+	rest = NB_PAGES - nb_frames * frame_pages;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	airlock_pool_file(fixture.pool, &dev, &ino, &bytes);
+	TEST_ASSERT_EQUAL(bytes, NB_PAGES * AIRLOCK_PAGE_SIZE, "the file is as it was asked for");
+	TEST_ASSERT_EQUAL(fixture.table->bytes, bytes, "the table, too");
+	TEST_ASSERT_EQUAL(fixture.table->partitions[0].nb_frames, nb_frames, "whole frames");
+	TEST_ASSERT_EQUAL(fixture.table->nb_frames, nb_frames + (rest != 0), "and one for the end");
+	TEST_ASSERT_EQUAL(rte_mempool_avail_count(fixture.mempool), nb_frames, "in the mempool");
+	airlock_pool_stats(fixture.pool, &stats);
+	TEST_ASSERT_EQUAL(stats.frame_pages, frame_pages, "pages of a frame");
+	TEST_ASSERT_EQUAL(stats.header_pages, rest, "pages in no mempool");
+	TEST_ASSERT(rest >= header && rest <= frame_pages - !header, "no frame is wasted");
+	if (rest != 0) {
+		TEST_ASSERT_EQUAL(airlock_page_state_get(fixture.table, nb_frames),
+			AIRLOCK_PAGE_HOST, "nobody's");
+		TEST_ASSERT_NULL(fixture.table->mbufs[nb_frames], "nobody's");
+	}
+	if (header) {
+		TEST_ASSERT_EQUAL(
+			airlock_page_frame(fixture.table, airlock_pool_header(fixture.pool)),
+			nb_frames, "the header is in the last one");
+		memset(airlock_pool_header(fixture.pool), 1, AIRLOCK_PAGE_SIZE);
+	}
+	return fixture_check_pages(NB_PAGES - rest, 0, rest);
+}
+
+static int
+test_end_that_is_no_frame_is_nobodys(void)
+{
+	for (uint32_t pages = 1; pages <= AIRLOCK_FRAME_MAX_PAGES; pages++) {
+		TEST_ASSERT_SUCCESS(check_end(pages, false), "frames of %u", pages);
+		fixture_teardown();
+		TEST_ASSERT_SUCCESS(check_end(pages, true), "frames of %u, header", pages);
+		fixture_teardown();
+	}
+	return TEST_SUCCESS;
+}
+
+static int
+test_partitions_have_no_more_frames_than_they_may(void)
+{
+	struct airlock_pool_conf conf = fixture_conf();
+
+	conf.frame_pages = 3;
+	conf.header = true;
+	conf.partition_frames = 1024;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	TEST_ASSERT_EQUAL(fixture.table->partitions[0].nb_frames, 1024, "one");
+	TEST_ASSERT_SUCCESS(fixture_check_pages(3072, 0, 1024), "the rest is nobody's");
+	fixture_teardown();
+	conf = fixture_conf();
+	conf.nb_partitions = 3;
+	conf.partition_frames = 1024;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	for (uint32_t i = 0; i < 3; i++)
+		TEST_ASSERT_EQUAL(fixture.table->partitions[i].nb_frames, 1024, "partition %u", i);
+	TEST_ASSERT_SUCCESS(fixture_check_pages(3072, 0, 1024), "the rest is nobody's");
+	fixture_teardown();
+	conf = fixture_conf();
+	conf.partition_frames = UINT32_MAX;
+	TEST_ASSERT_SUCCESS(fixture_open(&conf), "%s", fixture.path);
+	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
 static int
@@ -416,6 +504,8 @@ static const struct unit_test_suite pool_suite = {
 			CASE(test_pool_tells_which_file_it_is),
 			CASE(test_every_frame_has_its_mbuf),
 			CASE(test_header_is_the_last_frame_and_nobodys),
+			CASE(test_end_that_is_no_frame_is_nobodys),
+			CASE(test_partitions_have_no_more_frames_than_they_may),
 			CASE(test_partitions_that_do_not_fit_are_refused),
 			TEST_CASES_END(),
 		},

@@ -42,7 +42,7 @@ test_copies_go_in_the_order_of_buffers(void)
 static int
 check_frame(uint32_t frame, uint16_t want_id)
 {
-	const uint8_t *start = &guest.pool[frame * GUEST_FRAME_BYTES];
+	const uint8_t *start = guest_frame_at(frame, 0);
 	const struct virtio_net_hdr_mrg_rxbuf *hdr = (const void *)(start + 116);
 	uint32_t len;
 	uint16_t id;
@@ -100,8 +100,9 @@ test_frames_are_used_in_any_order(void)
 static int
 run_copy_to_frame(void)
 {
-	struct rte_mbuf *m = guest_packet(3000, 5, 2), *whole = guest_packet(3968, 6, 1),
-			*more = guest_packet(3969, 6, 1);
+	const uint32_t room = GUEST_FRAME_BYTES - RTE_PKTMBUF_HEADROOM;
+	struct rte_mbuf *m = guest_packet(3000, 5, 2), *whole = guest_packet(room, 6, 1),
+			*more = guest_packet(room + 1, 6, 1);
 	uint32_t len;
 	uint16_t id;
 
@@ -114,9 +115,9 @@ run_copy_to_frame(void)
 	TEST_ASSERT_SUCCESS(airlock_rxring_copy_to_frame(guest.ring, whole, 401), "longest");
 	airlock_rxring_publish(guest.ring);
 	TEST_ASSERT(guest_take(&id, &len) && len == 3012, "the first");
-	TEST_ASSERT(guest_is_packet(&guest.pool[400 * 4096 + 128], 3000, 5, 0), "bytes");
-	TEST_ASSERT(guest_take(&id, &len) && len == 3980, "the second");
-	TEST_ASSERT(guest_is_packet(&guest.pool[401 * 4096 + 128], 3968, 6, 0), "bytes");
+	TEST_ASSERT(guest_is_packet(guest_frame_at(400, 128), 3000, 5, 0), "bytes");
+	TEST_ASSERT(guest_take(&id, &len) && len == 12 + room, "the second");
+	TEST_ASSERT(guest_is_packet(guest_frame_at(401, 128), room, 6, 0), "bytes");
 	rte_pktmbuf_free(m);
 	rte_pktmbuf_free(whole);
 	rte_pktmbuf_free(more);

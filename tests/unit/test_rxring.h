@@ -31,6 +31,8 @@ static const struct guest_conf variants[] = {
 	{.packed = true, .mergeable = true, .start = 1 << 15 | 60},
 	{.packed = true, .event_idx = true, .start = 1 << 15 | 60},
 	{.packed = true, .mergeable = true, .event_idx = true, .size = 48, .start = 40},
+	{.mergeable = true, .event_idx = true, .start = 65500, .frame_pages = 3},
+	{.packed = true, .mergeable = true, .start = 1 << 15 | 60, .frame_pages = 3},
 };
 
 /* Run a case for each variant. */

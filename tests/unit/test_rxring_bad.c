@@ -13,18 +13,25 @@
 
 #include "rxring_guest.h"
 
-/* Frame *n*, *offset* bytes behind its start. */
-#define IN_FRAME(n, offset) (GUEST_WINDOW + (n)*UINT64_C(4096) + (offset))
+#define IN_FRAME guest_frame_addr
 
 static int
-for_both(int (*run)(void))
+for_both_with(int (*run)(void), uint8_t frame_pages)
 {
 	for (unsigned int packed = 0; packed < 2; packed++) {
-		TEST_ASSERT_SUCCESS(guest_open(&(struct guest_conf){.packed = packed}), "open");
+		TEST_ASSERT_SUCCESS(guest_open(&(struct guest_conf){
+					    .packed = packed, .frame_pages = frame_pages}),
+			"open");
 		TEST_ASSERT_SUCCESS(run(), "packed %u", packed);
 		guest_close();
 	}
 	return TEST_SUCCESS;
+}
+
+static int
+for_both(int (*run)(void))
+{
+	return for_both_with(run, 1);
 }
 
 /* One buffer was offered that is refused for this reason alone. */
@@ -60,7 +67,7 @@ run_frames(void)
 {
 	REFUSED(guest_post(IN_FRAME(300, 115), GUEST_POSTED_BYTES + 1), OFFSET);
 	REFUSED(guest_post(IN_FRAME(300, 117), GUEST_POSTED_BYTES), OFFSET);
-	REFUSED(guest_post(IN_FRAME(300, 0), 4096), OFFSET);
+	REFUSED(guest_post(IN_FRAME(300, 0), GUEST_FRAME_BYTES), OFFSET);
 	REFUSED(guest_post(IN_FRAME(300, 116), GUEST_POSTED_BYTES - 1), SHORT);
 	REFUSED(guest_post(IN_FRAME(300, 116), 0), SHORT);
 	REFUSED(guest_post_frame(GUEST_FIRST_FRAME - 1), FOREIGN);
@@ -72,7 +79,7 @@ run_frames(void)
 		CHAIN);
 	/* Behind the window, and in front of it. */
 	REFUSED(guest_post_frame(GUEST_FRAMES), ADDRESS);
-	REFUSED(guest_post(GUEST_WINDOW - 4096 + 116, GUEST_POSTED_BYTES), ADDRESS);
+	REFUSED(guest_post(GUEST_WINDOW - GUEST_FRAME_BYTES + 116, GUEST_POSTED_BYTES), ADDRESS);
 	REFUSED(guest_post(GUEST_WINDOW - 1, GUEST_POSTED_BYTES), ADDRESS);
 	guest_post_frame(300);
 	TEST_ASSERT_EQUAL(guest_poll(), 1, "a good one");
@@ -87,7 +94,70 @@ run_frames(void)
 static int
 test_frames_that_are_refused(void)
 {
-	return for_both(run_frames);
+	for (uint8_t pages = 1; pages < AIRLOCK_FRAME_MAX_PAGES; pages++)
+		TEST_ASSERT_SUCCESS(for_both_with(run_frames, pages), "frames of %u", pages);
+	return TEST_SUCCESS;
+}
+
+/* Where a frame would begin if it had one page, two, or four; in frames of three. */
+static int
+run_other_sizes(void)
+{
+	for (uint32_t page = 3 * GUEST_FIRST_FRAME; page < 3 * GUEST_FIRST_FRAME + 24; page++) {
+		uint64_t addr = GUEST_WINDOW + page * UINT64_C(4096) + 116;
+
+		if (page % 3 != 0)
+			REFUSED(guest_post(addr, GUEST_POSTED_BYTES), OFFSET);
+	}
+	/* The end of the frame before, as the start of one that is. */
+	REFUSED(guest_post(IN_FRAME(300, 0) - 1, GUEST_POSTED_BYTES), OFFSET);
+	REFUSED(guest_post(IN_FRAME(300, GUEST_FRAME_BYTES - 1), GUEST_POSTED_BYTES), OFFSET);
+	/* The page is one that the partition's frames would have if each had one. */
+	REFUSED(guest_post(GUEST_WINDOW + GUEST_FIRST_FRAME * UINT64_C(4096) + 116,
+			GUEST_POSTED_BYTES),
+		OFFSET);
+	REFUSED(guest_post_frame(GUEST_FIRST_FRAME / 3), FOREIGN);
+	REFUSED(guest_post_frame(GUEST_FIRST_FRAME - 1), FOREIGN);
+	/* As much as a frame of two pages, or of one, has. */
+	REFUSED(guest_post(IN_FRAME(300, 116), 2 * 4096 - 116), SHORT);
+	REFUSED(guest_post(IN_FRAME(300, 116), 4096 - 116), SHORT);
+	guest_post_frame(300);
+	TEST_ASSERT_EQUAL(guest_poll(), 1, "a good one");
+	return TEST_SUCCESS;
+}
+
+static int
+test_frames_of_another_size_are_refused(void)
+{
+	return for_both_with(run_other_sizes, 3);
+}
+
+/* A window of the whole pool, whose last frame has two pages and is not the partition's. */
+static int
+run_cut_short(void)
+{
+	struct airlock_rxring_window window = {
+		.guest_addr = GUEST_WINDOW,
+		.bytes = guest.pages->bytes - 4096,
+		.first_frame = GUEST_FIRST_FRAME,
+		.nb_frames = GUEST_FRAMES - 1 - GUEST_FIRST_FRAME,
+	};
+
+	TEST_ASSERT_SUCCESS(airlock_rxring_set_window(guest.ring, &window), "window");
+	REFUSED(guest_post_frame(GUEST_FRAMES - 1), FOREIGN);
+	REFUSED(guest_post(IN_FRAME(GUEST_FRAMES - 1, 116), 4096 - 116), SHORT);
+	REFUSED(guest_post(IN_FRAME(GUEST_FRAMES - 1, 4096), GUEST_POSTED_BYTES), OFFSET);
+	REFUSED(guest_post(GUEST_WINDOW + window.bytes - 1, GUEST_POSTED_BYTES), OFFSET);
+	REFUSED(guest_post(GUEST_WINDOW + window.bytes + 116, GUEST_POSTED_BYTES), ADDRESS);
+	guest_post_frame(GUEST_FRAMES - 2);
+	TEST_ASSERT_EQUAL(guest_poll(), 1, "the last that is whole");
+	return TEST_SUCCESS;
+}
+
+static int
+test_end_of_the_pool_that_is_no_frame_is_refused(void)
+{
+	return for_both_with(run_cut_short, 3);
 }
 
 static int
@@ -304,6 +374,8 @@ static const struct unit_test_suite rxring_bad_suite = {
 	.unit_test_cases =
 		{
 			CASE(test_frames_that_are_refused),
+			CASE(test_frames_of_another_size_are_refused),
+			CASE(test_end_of_the_pool_that_is_no_frame_is_refused),
 			CASE(test_private_buffers_that_are_refused),
 			CASE(test_frames_need_the_long_header),
 			CASE(test_an_index_that_jumps_breaks_a_split_ring),

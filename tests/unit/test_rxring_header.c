@@ -52,11 +52,11 @@ packet(bool v6, uint64_t ol_flags)
 static const struct virtio_net_hdr_mrg_rxbuf *
 put(struct rte_mbuf *m)
 {
-	const void *in_frame = &guest.pool[300 * GUEST_FRAME_BYTES + 116];
+	const void *in_frame = guest_frame_at(300, 116);
 	const void *in_memory = guest_at(GUEST_MEMORY);
 
 	memset(guest_at(GUEST_MEMORY), 0xff, 64);
-	memset(&guest.pool[300 * GUEST_FRAME_BYTES], 0xff, 200);
+	memset(guest_frame_at(300, 0), 0xff, 200);
 	guest_post_frame(300);
 	guest_post_private(0, 2048);
 	guest_poll();

@@ -19,8 +19,9 @@
 static uint64_t
 odd_value(void)
 {
-	static const uint64_t values[] = {0, 1, 2, 3, 4, 7, 0x80, 0x8000, 0x8082, 0x7fff, 0xffff,
-		63, 64, GUEST_WINDOW + 300 * 4096 + 116, GUEST_MEMORY, GUEST_MEMORY + 4096,
+	const uint64_t values[] = {0, 1, 2, 3, 4, 7, 0x80, 0x8000, 0x8082, 0x7fff, 0xffff, 63, 64,
+		guest_frame_addr(300, 116), guest_frame_addr(300, 4096 + 116), GUEST_WINDOW,
+		guest_frame_addr(GUEST_FRAMES, 0) - 1, GUEST_MEMORY, GUEST_MEMORY + 4096,
 		GUEST_MEMORY + GUEST_BYTES - 100, GUEST_MEMORY + GUEST_REGION_BYTES - 100, 2048,
 		UINT64_MAX, UINT32_MAX};
 

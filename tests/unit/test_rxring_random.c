@@ -67,7 +67,8 @@ step_post(void)
 	if (kind == 0)
 		id = guest_post_chain(GUEST_MEMORY, PRIVATE_BYTES, 2 + pick(4));
 	else if (kind == 1)
-		id = guest_post(GUEST_WINDOW + pick(GUEST_FRAMES * GUEST_FRAME_BYTES), pick(5000));
+		id = guest_post(GUEST_WINDOW + pick(GUEST_FRAMES * GUEST_FRAME_BYTES),
+			pick(GUEST_FRAME_BYTES + 904));
 	else if (kind < 5)
 		id = guest_post_frame(frame);
 	else
@@ -91,7 +92,7 @@ model_take(uint16_t id)
 		model.private[model.nb_private++] = id;
 		return false;
 	}
-	if (buffer->addr % GUEST_FRAME_BYTES != AIRLOCK_RXRING_FRAME_OFFSET ||
+	if ((buffer->addr - GUEST_WINDOW) % GUEST_FRAME_BYTES != AIRLOCK_RXRING_FRAME_OFFSET ||
 		buffer->len < GUEST_POSTED_BYTES || frame < GUEST_FIRST_FRAME ||
 		model.frames[frame] >= 0) {
 		expect(id, 0);
@@ -188,7 +189,7 @@ step_frame(void)
 	model.used[model.nb_used++] = (struct expected){
 		.id = model.frames[frame],
 		.len = 12 + len,
-		.bytes = &guest.pool[frame * GUEST_FRAME_BYTES + 128],
+		.bytes = guest_frame_at(frame, 128),
 		.bytes_len = len,
 		.seed = model.seed,
 	};

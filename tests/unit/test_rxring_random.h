@@ -23,6 +23,8 @@ static const struct guest_conf variants[] = {
 	{.packed = true, .mergeable = true, .event_idx = true, .size = 200},
 	{.mergeable = true, .size = 1},
 	{.packed = true, .mergeable = true, .size = 1},
+	{.mergeable = true, .event_idx = true, .start = 65000, .size = 256, .frame_pages = 3},
+	{.packed = true, .mergeable = true, .event_idx = true, .size = 200, .frame_pages = 3},
 };
 
 /** Set by the test before it begins, so that a run can be had again. */

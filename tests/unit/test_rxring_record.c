@@ -266,7 +266,7 @@ setup(void)
 	TEST_ASSERT(
 		pool != NULL && memory != NULL && live != NULL && before != NULL && copy != NULL,
 		"memory");
-	pages = airlock_page_table_create(pool, NB_FRAMES, AIRLOCK_PAGE_SHIFT, &all, 1);
+	pages = airlock_page_table_create(pool, NB_FRAMES, 1, &all, 1);
 	TEST_ASSERT_NOT_NULL(pages, "%s", rte_strerror(rte_errno));
 	nb_moments = 0;
 	return TEST_SUCCESS;

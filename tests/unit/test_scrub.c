@@ -66,7 +66,9 @@ test_all_but_the_packet_is_cleared(void)
 {
 	static const uint32_t heads[] = {0, 1, 63, 64, 65, 116, 128, 130};
 
-	for (uint32_t bytes = AIRLOCK_PAGE_SIZE; bytes <= MAX_FRAME; bytes *= 2) {
+	for (uint32_t pages = 1; pages <= MAX_FRAME / AIRLOCK_PAGE_SIZE; pages++) {
+		uint32_t bytes = pages * AIRLOCK_PAGE_SIZE;
+
 		for (unsigned int i = 0; i < RTE_DIM(heads); i++) {
 			for (uint32_t tail = heads[i]; tail < bytes; tail += 509)
 				TEST_ASSERT_SUCCESS(check(bytes, heads[i], tail),

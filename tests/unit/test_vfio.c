@@ -15,19 +15,19 @@
 #include "vfio_fake.h"
 
 #define NB_FRAMES 256
-#define SHIFT	  13 /* of a frame: two pages */
 #define BASE	  UINT64_C(0x7f0000000000)
 #define DEVICE	  "0000:00:05.0"
 
 static const struct airlock_dmatable_device_ops *ops;
-static const struct airlock_page_table pages = {
-	.base = BASE, .nb_frames = NB_FRAMES, .frame_shift = SHIFT};
+static struct airlock_page_table pages = {.base = BASE, .nb_frames = NB_FRAMES};
+static uint32_t frame_pages;
 static void *space;
 static bool is_dark[NB_FRAMES];
 
 static int
 setup_for(bool strict)
 {
+	pages.frame = airlock_frame_size(frame_pages);
 	vfio_fake_init();
 	memset(is_dark, 0, sizeof(is_dark));
 	ops = airlock_dmatable_device_driver();
@@ -79,7 +79,8 @@ nb_dark(uint32_t first, uint32_t nb)
 	uint32_t n = 0;
 
 	for (uint32_t frame = first; frame < first + nb; frame++)
-		n += is_dark[frame] && vfio_fake_translate((uint64_t)frame << SHIFT) == 0;
+		n += is_dark[frame] &&
+			vfio_fake_translate(airlock_frame_offset(&pages.frame, frame)) == 0;
 	return n;
 }
 
@@ -89,9 +90,11 @@ nb_reachable(uint32_t first, uint32_t nb)
 	uint32_t n = 0;
 
 	for (uint32_t frame = first; frame < first + nb; frame++) {
-		uint64_t iova = ((uint64_t)frame << SHIFT) + 100;
+		uint64_t iova = airlock_frame_offset(&pages.frame, frame),
+			 last = pages.frame.bytes - 1;
 
-		n += vfio_fake_translate(iova) == BASE + iova;
+		n += vfio_fake_translate(iova) == BASE + iova &&
+			vfio_fake_translate(iova + last) == BASE + iova + last;
 	}
 	return n;
 }
@@ -291,7 +294,8 @@ soak(void)
 		else
 			take(run.first_frame, run.nb_frames);
 		for (uint32_t i = 0; i < NB_FRAMES; i++) {
-			bool there = vfio_fake_translate((uint64_t)i << SHIFT) != 0;
+			bool there =
+				vfio_fake_translate(airlock_frame_offset(&pages.frame, i)) != 0;
 
 			TEST_ASSERT(there != is_dark[i], "turn %d, frame %u", turn, i);
 			TEST_ASSERT(there || !wanted[i], "turn %d, frame %u", turn, i);
@@ -333,7 +337,10 @@ static struct unit_test_suite suite = {
 static int
 test_vfio(void)
 {
-	return unit_test_suite_runner(&suite);
+	for (frame_pages = 1; frame_pages <= 4; frame_pages++)
+		TEST_ASSERT_SUCCESS(
+			unit_test_suite_runner(&suite), "frames of %u pages", frame_pages);
+	return TEST_SUCCESS;
 }
 
 REGISTER_FAST_TEST(vfio_autotest, true, true, test_vfio);

@@ -84,7 +84,7 @@ open_vnic(bool window)
 	}
 	TEST_ASSERT_SUCCESS(fstat(files[1], &st), "pool");
 	area = aligned_alloc(AIRLOCK_PAGE_SIZE, BYTES);
-	pages = airlock_page_table_create(area, 256, AIRLOCK_PAGE_SHIFT, &all, 1);
+	pages = airlock_page_table_create(area, 256, 1, &all, 1);
 	TEST_ASSERT_NOT_NULL(pages, "%s", rte_strerror(rte_errno));
 	snprintf(path, sizeof(path), "/tmp/airlock-shield-%d", getpid());
 	conf.path = path;

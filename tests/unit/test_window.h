@@ -18,8 +18,8 @@
 #define TEST_WINDOW_MORE_FRAMES 32 /**< of partition 1 */
 #define TEST_WINDOW_NB_FRAMES	128 /**< in all; the last one is airlockd's */
 
-/** Make it, with frames of 2^frame_shift bytes. @return the window; NULL: no memory */
-struct airlock_window *test_window_open(unsigned int frame_shift);
+/** Make it, with frames of so many pages. @return the window; NULL: no memory */
+struct airlock_window *test_window_open(unsigned int frame_pages);
 
 /** Unmap and free; NULL is ignored. */
 void test_window_close(struct airlock_window *window);

@@ -156,7 +156,7 @@ test_open_refuses_what_is_no_airlockd(void)
 
 	welcome.version++;
 	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "version");
-	TEST_ASSERT_EQUAL(peer_nb_logged("speaks version 2"), 1, "not said");
+	TEST_ASSERT_EQUAL(peer_nb_logged("speaks version 3"), 1, "not said");
 	welcome = peer.welcome;
 	welcome.head.type = AIRLOCK_WINDOW_HELLO;
 	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "type");
@@ -164,8 +164,12 @@ test_open_refuses_what_is_no_airlockd(void)
 	welcome.head.bytes = 12;
 	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "cut short");
 	welcome = peer.welcome;
-	welcome.layout.frame_shift = 11;
-	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "half a page");
+	welcome.layout.frame_pages = 0;
+	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "frames of nothing");
+	welcome.layout.frame_pages = AIRLOCK_WINDOW_MAX_FRAME_PAGES + 1;
+	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "frames too large");
+	welcome.layout.frame_pages = 3;
+	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "partition of too many");
 	welcome = peer.welcome;
 	welcome.layout.pool_bytes += 1;
 	TEST_ASSERT_EQUAL(open_against(&welcome), -EPROTO, "size");

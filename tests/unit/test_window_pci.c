@@ -74,7 +74,7 @@ good_header(void)
 		.layout =
 			{
 				.pool_bytes = BYTES,
-				.frame_shift = 14,
+				.frame_pages = 4,
 				.nb_partitions = 1,
 				.partitions = {{0, 32}},
 			},
@@ -208,6 +208,14 @@ test_foreign_memory_is_refused(void)
 	header = good_header();
 	header.layout.pool_bytes *= 2;
 	TEST_ASSERT_EQUAL(try_header(&header), EINVAL, "another pool's");
+	header = good_header();
+	header.layout.frame_pages = 8;
+	TEST_ASSERT_EQUAL(try_header(&header), EINVAL, "frames behind the end");
+	header = good_header();
+	header.layout.frame_pages = 7;
+	TEST_ASSERT_EQUAL(try_header(&header), 0, "frames of which the window is no multiple");
+	TEST_ASSERT_EQUAL(window_frame_bytes(window), 28672, "of seven pages");
+	airlock_window_close(window);
 	header = good_header();
 	TEST_ASSERT_EQUAL(try_header(&header), 0, "good");
 	return TEST_SUCCESS;

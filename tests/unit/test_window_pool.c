@@ -26,7 +26,7 @@ static unsigned int nb_mbufs;
 static int
 setup(void)
 {
-	window = test_window_open(12);
+	window = test_window_open(1);
 	return window != NULL ? TEST_SUCCESS : TEST_FAILED;
 }
 
@@ -127,10 +127,15 @@ static int
 check_layout(const struct rte_mbuf *mbuf, size_t frame_bytes)
 {
 	const bool is_frame = airlock_window_contains(window, mbuf->buf_addr);
-	const uintptr_t base = is_frame ? (uintptr_t)window->base : 0;
+	const uintptr_t addr = (uintptr_t)mbuf->buf_addr;
 
-	TEST_ASSERT_EQUAL(((uintptr_t)mbuf->buf_addr - base) % frame_bytes, 0, "aligned");
-	TEST_ASSERT_EQUAL(mbuf->buf_len, frame_bytes, "the whole frame");
+	if (is_frame)
+		TEST_ASSERT_EQUAL((addr - (uintptr_t)window->base) % frame_bytes, 0, "aligned");
+	else
+		TEST_ASSERT_EQUAL(addr % rte_align64pow2(frame_bytes), 0,
+			"aligned, so across no huge page's border");
+	TEST_ASSERT_EQUAL(
+		mbuf->buf_len, RTE_MIN(frame_bytes, (size_t)UINT16_MAX), "the whole frame");
 	TEST_ASSERT_EQUAL(mbuf->data_off, 128, "where airlockd puts data");
 	TEST_ASSERT_EQUAL(mbuf->buf_iova - (rte_iova_t)(uintptr_t)mbuf->buf_addr,
 		is_frame ? 0x1000000000 : 0, "IOVA");
@@ -141,21 +146,22 @@ check_layout(const struct rte_mbuf *mbuf, size_t frame_bytes)
 }
 
 static int
-check_layouts(unsigned int frame_shift)
+check_layouts(unsigned int frame_pages)
 {
 	struct airlock_window_rx_pool_conf conf = good_conf();
 
-	window = test_window_open(frame_shift);
-	TEST_ASSERT_NOT_NULL(window, "2^%u", frame_shift);
+	window = test_window_open(frame_pages);
+	TEST_ASSERT_NOT_NULL(window, "%u pages", frame_pages);
 	window->iova += 0x1000000000;
 	conf.priv_size = 64;
 	conf.nb_private = 768;
-	TEST_ASSERT_EQUAL(create(&conf), 0, "2^%u", frame_shift);
+	TEST_ASSERT_EQUAL(create(&conf), 0, "%u pages", frame_pages);
 	TEST_ASSERT_EQUAL(rte_pktmbuf_priv_size(pool), 64, "private area");
 	TEST_ASSERT_SUCCESS(take(TEST_WINDOW_FRAMES + conf.nb_private), "all");
 	for (unsigned int i = 0; i < nb_mbufs; i++)
-		TEST_ASSERT_SUCCESS(check_layout(mbufs[i], (size_t)1 << frame_shift),
-			"mbuf %u of 2^%u", i, frame_shift);
+		TEST_ASSERT_SUCCESS(check_layout(mbufs[i], frame_pages * 4096), "mbuf %u", i);
+	TEST_ASSERT_EQUAL(check_frames(0, TEST_WINDOW_FRAMES), (int)conf.nb_private,
+		"each frame once, and private buffers");
 	return TEST_SUCCESS;
 }
 
@@ -163,9 +169,11 @@ check_layouts(unsigned int frame_shift)
 static int
 test_data_lies_where_airlockd_puts_it_in_frames_of_any_size(void)
 {
-	for (unsigned int shift = 12; shift <= 14; shift++) {
+	static const unsigned int pages[] = {1, 2, 3, 4, 5, 15, 16};
+
+	for (unsigned int i = 0; i < RTE_DIM(pages); i++) {
 		teardown();
-		TEST_ASSERT_SUCCESS(check_layouts(shift), "2^%u", shift);
+		TEST_ASSERT_SUCCESS(check_layouts(pages[i]), "%u pages", pages[i]);
 	}
 	return TEST_SUCCESS;
 }
@@ -332,10 +340,17 @@ test_layouts_that_make_no_sense_are_refused(void)
 
 	TEST_ASSERT(window_layout_ok(&good, bytes), "good");
 	TEST_ASSERT(!window_layout_ok(&good, bytes * 2), "other size");
-	bad.frame_shift = 11;
-	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of 2 KiB");
-	bad.frame_shift = 17;
-	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of 64 KiB");
+	bad.frame_pages = 0;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of nothing");
+	bad.frame_pages = 17;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes), "frames of 68 KiB");
+	bad.frame_pages = 12;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes), "more than there is");
+	bad = good;
+	bad.pool_bytes++;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes + 1), "a page in part");
+	bad.pool_bytes = 0;
+	TEST_ASSERT(!window_layout_ok(&bad, 0), "nothing");
 	bad = good;
 	bad.nb_partitions = 0;
 	TEST_ASSERT(!window_layout_ok(&bad, bytes), "no partition");
@@ -348,6 +363,21 @@ test_layouts_that_make_no_sense_are_refused(void)
 	TEST_ASSERT(!window_layout_ok(&bad, bytes), "beyond all");
 	bad.partitions[1].nb_frames = 0;
 	TEST_ASSERT(!window_layout_ok(&bad, bytes), "empty");
+	/* 128 pages: 42 frames of three and two pages, the second of which is the header. */
+	bad = good;
+	bad.frame_pages = 3;
+	bad.partitions[0] = (struct airlock_window_partition){0, 32};
+	bad.partitions[1] = (struct airlock_window_partition){32, 10};
+	TEST_ASSERT(window_layout_ok(&bad, bytes), "all that are whole");
+	bad.partitions[1].nb_frames = 11;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes), "what is left at the end");
+	/* 127 pages: 42 frames of three and the header. */
+	bad.pool_bytes -= 4096;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes - 4096), "the header alone");
+	bad.partitions[1].nb_frames = 10;
+	TEST_ASSERT(window_layout_ok(&bad, bytes - 4096), "all but the header");
+	bad.pool_bytes -= 4096;
+	TEST_ASSERT(!window_layout_ok(&bad, bytes - 2 * 4096), "the last has the header");
 	return TEST_SUCCESS;
 }
 

@@ -39,7 +39,7 @@ setup(void)
 		.socket_id = SOCKET_ID_ANY,
 	};
 
-	window = test_window_open(12);
+	window = test_window_open(1);
 	TEST_ASSERT_NOT_NULL(window, "window");
 	frames = airlock_window_rx_pool_create(window, &conf);
 	TEST_ASSERT_NOT_NULL(frames, "%s", rte_strerror(rte_errno));

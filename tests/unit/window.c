@@ -15,12 +15,12 @@
 #include "test_window.h"
 
 struct airlock_window *
-test_window_open(unsigned int frame_shift)
+test_window_open(unsigned int frame_pages)
 {
-	const size_t bytes = (size_t)TEST_WINDOW_NB_FRAMES << frame_shift;
+	const size_t bytes = (size_t)TEST_WINDOW_NB_FRAMES * frame_pages * 4096;
 	struct airlock_window_layout layout = {
 		.pool_bytes = bytes,
-		.frame_shift = frame_shift,
+		.frame_pages = frame_pages,
 		.nb_partitions = 2,
 		.partitions = {{0, TEST_WINDOW_FRAMES},
 			{TEST_WINDOW_FRAMES, TEST_WINDOW_MORE_FRAMES}},
@@ -51,6 +51,6 @@ test_window_frame(const struct airlock_window *window, const void *addr)
 {
 	uintptr_t offset = (uintptr_t)addr - (uintptr_t)window->base;
 
-	return offset < window->bytes ? (uint32_t)(offset >> window->layout.frame_shift)
+	return offset < window->bytes ? (uint32_t)(offset / window_frame_bytes(window))
 				      : UINT32_MAX;
 }

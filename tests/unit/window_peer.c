@@ -86,7 +86,7 @@ pool_create(struct window_peer *peer)
 		.layout =
 			{
 				.pool_bytes = PEER_BYTES,
-				.frame_shift = 12,
+				.frame_pages = 1,
 				.nb_partitions = 1,
 				.partitions = {{.first_frame = 0, .nb_frames = PEER_PAGES - 1}},
 			},

@@ -65,7 +65,7 @@ struct uffd_space {
 	int fd;
 	uint64_t base;
 	uint64_t bytes;
-	uint32_t frame_shift;
+	uint32_t frame_bytes;
 };
 
 static bool
@@ -111,7 +111,7 @@ uffd_abandon(void *arg)
 }
 
 static int
-uffd_open(int fd, uint64_t base, uint64_t bytes, uint32_t frame_shift, void **arg)
+uffd_open(int fd, uint64_t base, uint64_t bytes, uint32_t frame_bytes, void **arg)
 {
 	struct uffd_space *space;
 	int flags;
@@ -126,7 +126,7 @@ uffd_open(int fd, uint64_t base, uint64_t bytes, uint32_t frame_shift, void **ar
 	if (space == NULL)
 		return -ENOMEM;
 	*space = (struct uffd_space){
-		.fd = fd, .base = base, .bytes = bytes, .frame_shift = frame_shift};
+		.fd = fd, .base = base, .bytes = bytes, .frame_bytes = frame_bytes};
 	if (!uffd_is_alive(space)) {
 		free(space);
 		return -ESRCH;
@@ -170,12 +170,25 @@ continue_range(const struct uffd_space *space, uint64_t start, uint64_t len, uin
 	return 0;
 }
 
+/* The last frame of the window may be cut short. */
+static struct uffdio_range
+range_of(const struct uffd_space *space, const struct airlock_run *run)
+{
+	uint64_t offset = (uint64_t)run->first_frame * space->frame_bytes;
+
+	return (struct uffdio_range){
+		.start = space->base + offset,
+		.len = RTE_MIN(
+			(uint64_t)run->nb_frames * space->frame_bytes, space->bytes - offset),
+	};
+}
+
 static int
 map_run(const struct uffd_space *space, const struct airlock_run *run, uint64_t mode)
 {
-	return continue_range(space,
-		space->base + ((uint64_t)run->first_frame << space->frame_shift),
-		(uint64_t)run->nb_frames << space->frame_shift, mode);
+	struct uffdio_range range = range_of(space, run);
+
+	return continue_range(space, range.start, range.len, mode);
 }
 
 static uint16_t
@@ -203,8 +216,7 @@ uffd_map_readonly(void *arg, const struct airlock_run *run)
 {
 	const struct uffd_space *space = arg;
 	struct uffdio_writeprotect protect = {
-		.range = {.start = space->base + ((uint64_t)run->first_frame << space->frame_shift),
-			.len = (uint64_t)run->nb_frames << space->frame_shift},
+		.range = range_of(space, run),
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
 	int ret;

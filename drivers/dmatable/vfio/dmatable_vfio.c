@@ -50,7 +50,7 @@ struct vfio_space {
 	const struct vfio_container_ops *ops;
 	void *container;
 	uintptr_t vaddr; /* of the pool */
-	uint32_t frame_shift;
+	struct airlock_frame_size frame;
 	uint32_t nb_frames;
 	bool strict;
 	struct piece *pieces;
@@ -89,7 +89,7 @@ vfio_open(const char *device, const struct airlock_page_table *pages, bool stric
 	*space = (struct vfio_space){
 		.ops = container_ops,
 		.vaddr = pages->base,
-		.frame_shift = pages->frame_shift,
+		.frame = pages->frame,
 		.nb_frames = pages->nb_frames,
 		.strict = strict,
 	};
@@ -114,8 +114,8 @@ free_space:
 static int
 range_unmap(const struct vfio_space *space, uint32_t first, uint32_t end)
 {
-	int ret = space->ops->unmap(space->container, (uint64_t)first << space->frame_shift,
-		(uint64_t)(end - first) << space->frame_shift);
+	int ret = space->ops->unmap(space->container, airlock_frame_offset(&space->frame, first),
+		airlock_frame_offset(&space->frame, end - first));
 
 	return ret < 0 && !space->ops->is_alive(space->container) ? 0 : ret;
 }
@@ -146,11 +146,11 @@ vfio_close(void *arg)
 static int
 mapping_add(struct vfio_space *space, uint32_t first, uint32_t nb_frames)
 {
-	uint64_t offset = (uint64_t)first << space->frame_shift;
+	uint64_t offset = airlock_frame_offset(&space->frame, first);
 	int ret;
 
 	ret = space->ops->map(space->container, offset, space->vaddr + offset,
-		(uint64_t)nb_frames << space->frame_shift);
+		airlock_frame_offset(&space->frame, nb_frames));
 	if (ret < 0)
 		return ret;
 	for (uint32_t i = 0; i < nb_frames; i++)
