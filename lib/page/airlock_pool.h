@@ -78,6 +78,10 @@ struct airlock_pool_report {
 	uint32_t nb_lost; /**< frames in no state at all */
 	uint64_t violations;
 	uint32_t nb_card_wrong; /**< frames that cards must not have, or need and do not have */
+	/* The first of these. */
+	uint32_t card_page; /**< of the pool */
+	enum airlock_page_state card_state; /**< what the table says */
+	bool card_has; /**< what the cards' side says */
 };
 
 /**
@@ -152,9 +156,9 @@ void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_sta
  * Hold the table against the mempools, each against its partition's frames. While the lcores run
  * the two are counted again, for some milliseconds, until they agree once.
  *
- * @param report  receives the figures; may be NULL
  * Where it is strict, what cards have is held against the table, too.
  *
+ * @param report  receives the figures; may be NULL
  * @return 0; -EBADMSG if they differ, a frame is in no state, or a transition was wrong
  */
 int airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report);
