@@ -182,12 +182,13 @@ test_card_reaches_what_no_vm_has(void)
 static int
 test_card_does_not_reach_what_a_vm_has(void)
 {
-	TEST_ASSERT_SUCCESS(map(0, 2), "map");
+	TEST_ASSERT_SUCCESS(map(0, RTE_DIM(frames)), "map");
 	TEST_ASSERT_SUCCESS(check_reached(posted_frame(), "posted"), "posted");
 	TEST_ASSERT_SUCCESS(check_out_of_reach(frames[0], "leased"), "first");
 	TEST_ASSERT_SUCCESS(check_out_of_reach(frames[1], "leased"), "second");
 	TEST_ASSERT_SUCCESS(check_reached(posted_frame(), "posted"), "posted");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "the VM has them");
+	TEST_ASSERT_SUCCESS(airlock_pool_verify(env.pool, NULL), "and the card the others");
 	return TEST_SUCCESS;
 }
 
