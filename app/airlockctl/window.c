@@ -14,6 +14,20 @@
 #include "show.h"
 #include "table.h"
 
+/* Only of a VM that has one: few have. */
+static void
+add_device(struct table *table, const json_t *window)
+{
+	if (field_count(window, "device") != 0) {
+		table_add(table, "device");
+		table_add(table, "yes");
+	}
+	if (field_count(window, "held_back") != 0) {
+		table_add(table, "held back for the device");
+		table_add_count(table, field_count(window, "held_back"));
+	}
+}
+
 static void
 add_lease(struct table *table, const json_t *window)
 {
@@ -27,6 +41,7 @@ add_lease(struct table *table, const json_t *window)
 		100 * per(held, quota), table_bar(held, quota));
 	table_add(table, "quarantined");
 	table_add_count(table, field_count(window, "quarantined"));
+	add_device(table, window);
 	table_add(table, "interrupted, over quota");
 	table_add(table, "%" PRIu64 ", %" PRIu64, field_count(window, "interrupts"),
 		field_count(window, "over_quota"));

@@ -253,6 +253,8 @@ put_rest(const struct metrics_text *text, struct airlock_pipeline *pl)
 
 	airlock_pool_stats(airlock_pipeline_pool(pl), &pool);
 	metrics_put_table(text, metrics_pool, metrics_nb_pool, &row, 1);
+	if (pool.dma == AIRLOCK_DMA_STRICT)
+		metrics_put_table(text, metrics_cards, metrics_nb_cards, &row, 1);
 	airlock_pipeline_balance(pl, &balance);
 	row.object = &balance;
 	metrics_put_table(text, metrics_balance, metrics_nb_balance, &row, 1);

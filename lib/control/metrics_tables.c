@@ -118,6 +118,11 @@ const struct metrics_metric metrics_window[] = {
 		"Packets shorter than this are copied, by the length of the run of frames",
 		METRICS_GAUGE,
 		METRICS_FIELD(struct airlock_pipeline_vm_stats, window.copy_below[0]), RUNS},
+	{"airlock_window_device", "Whether a device works for the VM", METRICS_GAUGE,
+		METRICS_FIELD(struct airlock_pipeline_vm_stats, window.table.device)},
+	{"airlock_window_held_back_frames",
+		"Frames that the VM's device may still reach, and nobody else", METRICS_GAUGE,
+		METRICS_FIELD(struct airlock_pipeline_vm_stats, window.table.held_back)},
 	{"airlock_window_windows", "Times that an agent handed over a window", METRICS_COUNTER,
 		METRICS_FIELD(struct airlock_pipeline_vm_stats, window.table.nb_windows)},
 	{"airlock_window_agents_refused", "Agents that were turned away", METRICS_COUNTER,
@@ -242,6 +247,26 @@ const struct metrics_metric metrics_pool[] = {
 		METRICS_FIELD(struct airlock_pool_stats, violations)},
 };
 const unsigned int metrics_nb_pool = RTE_DIM(metrics_pool);
+
+const struct metrics_metric metrics_cards[] = {
+	{"airlock_cards_frames", "Frames that the cards have", METRICS_GAUGE,
+		METRICS_FIELD(struct airlock_pool_stats, card.nb_has)},
+	{"airlock_cards_stuck_frames", "Frames that the cards could not be given back",
+		METRICS_GAUGE, METRICS_FIELD(struct airlock_pool_stats, card.nb_stuck)},
+	{"airlock_cards_taken_frames", "Frames that were taken from the cards", METRICS_COUNTER,
+		METRICS_FIELD(struct airlock_pool_stats, card.taken)},
+	{"airlock_cards_take_calls", "Calls of the kernel that took them", METRICS_COUNTER,
+		METRICS_FIELD(struct airlock_pool_stats, card.take_calls)},
+	{"airlock_cards_take_seconds", "Time spent taking", METRICS_COUNTER, .value = METRICS_TSC,
+		METRICS_FIELD(struct airlock_pool_stats, card.take_tsc)},
+	{"airlock_cards_given_frames", "Frames that were given back to the cards", METRICS_COUNTER,
+		METRICS_FIELD(struct airlock_pool_stats, card.given)},
+	{"airlock_cards_give_seconds", "Time spent giving back", METRICS_COUNTER,
+		.value = METRICS_TSC, METRICS_FIELD(struct airlock_pool_stats, card.give_tsc)},
+	{"airlock_cards_error_frames", "Frames that could not be taken or given back",
+		METRICS_COUNTER, METRICS_FIELD(struct airlock_pool_stats, card.errors)},
+};
+const unsigned int metrics_nb_cards = RTE_DIM(metrics_cards);
 
 const struct metrics_metric metrics_balance[] = {
 	{"airlock_balance_received_packets",

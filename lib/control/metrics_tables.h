@@ -27,6 +27,9 @@ extern const unsigned int metrics_nb_lcore;
 /** Of struct airlock_pool_stats. */
 extern const struct metrics_metric metrics_pool[];
 extern const unsigned int metrics_nb_pool;
+/** Of the same, where cards do not have what VMs have. */
+extern const struct metrics_metric metrics_cards[];
+extern const unsigned int metrics_nb_cards;
 /** Of struct airlock_pipeline_balance. */
 extern const struct metrics_metric metrics_balance[];
 extern const unsigned int metrics_nb_balance;

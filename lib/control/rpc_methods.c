@@ -62,7 +62,7 @@ const struct rpc_method rpc_methods[] = {
 		{OPTIONAL("file", JSON_STRING, "an absolute path")}, .run = rpc_config_save},
 	{"lcore.list", "what each lcore runs, and what that costs", .run = rpc_lcore_list},
 	{"pages.get", "pages of the pool by state", .run = rpc_pages_get},
-	{"pages.verify", "hold pool and windows against mempools and page tables",
+	{"pages.verify", "hold the pool against mempools, cards, windows and devices",
 		.run = rpc_pages_verify},
 	{"log.set", "level of log types: type, level",
 		{NEEDED("type", JSON_STRING, "a log type, or a pattern such as 'airlock.*'"),

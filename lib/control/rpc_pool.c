@@ -3,7 +3,8 @@
  */
 
 /*
- * Methods that show lcores and pages. Names and values are those of telemetry (telemetry.c).
+ * Methods that show lcores and pages. Names and values are those of telemetry (telemetry.c,
+ * telemetry_pages.c).
  *
  * Thread rule: main thread.
  */
@@ -132,10 +133,18 @@ rpc_pages_verify(struct rpc_call *call)
 	rpc_set_text(object, "verdict", verdict_text(ret));
 	rpc_set_yes(object, "pool_agrees", verdict.pool_agrees);
 	rpc_set_uint(object, "violations", verdict.pool.violations);
+	rpc_set_uint(object, "wrong_card_frames", verdict.pool.nb_card_wrong);
+	if (verdict.pool.nb_card_wrong != 0) {
+		rpc_set_uint(object, "card_page", verdict.pool.card_page);
+		rpc_set_text(
+			object, "card_state", airlock_page_state_name(verdict.pool.card_state));
+		rpc_set_yes(object, "card_present", verdict.pool.card_has);
+	}
 	rpc_set_uint(object, "windows", verdict.nb_windows);
 	rpc_set_uint(object, "wrong_pages", verdict.nb_wrong);
 	if (verdict.vm[0] != '\0') {
 		rpc_set_text(object, "vm", verdict.vm);
+		rpc_set_text(object, "table", verdict.fault.device ? "device" : "window");
 		rpc_set_uint(object, "page", verdict.fault.page);
 		rpc_set_text(object, "state", airlock_page_state_name(verdict.fault.state));
 		rpc_set_yes(object, "present", verdict.fault.present);

@@ -183,27 +183,7 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 static int
 answer_pages(const char *params, struct rte_tel_data *dict)
 {
-	const struct airlock_pool *pool = airlock_pipeline_pool(pipeline);
-	struct airlock_pool_report report;
-	struct airlock_pool_stats stats;
-	int verdict = airlock_pool_verify(pool, &report);
-
-	airlock_pool_stats(pool, &stats);
-	rte_tel_data_start_dict(dict);
-	airlock_compat_tel_dict_uint(dict, "pages", stats.nb_pages);
-	airlock_compat_tel_dict_uint(dict, "frame_pages", stats.frame_pages);
-	rte_tel_data_add_dict_string(dict, "huge", stats.huge ? "yes" : "no");
-	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
-		airlock_compat_tel_dict_uint(dict, airlock_page_state_name(i), stats.pages[i]);
-	airlock_compat_tel_dict_uint(dict, "violations", stats.violations);
-	airlock_compat_tel_dict_uint(
-		dict, "mempool_free", (uint64_t)report.free_by_mempool * stats.frame_pages);
-	rte_tel_data_add_dict_string(dict, "agree", verdict == 0 ? "yes" : "no");
-	rte_tel_data_add_dict_string(
-		dict, "dma", stats.dma == AIRLOCK_DMA_STRICT ? "strict" : "static");
-	if (stats.dma == AIRLOCK_DMA_STRICT)
-		telemetry_add_cards(dict, &stats.card, report.nb_card_wrong);
-	return 0;
+	return telemetry_answer_pages(pipeline, dict);
 }
 
 static void
@@ -284,25 +264,7 @@ answer_lcores(const char *params, struct rte_tel_data *data)
 static int
 answer_verify(const char *params, struct rte_tel_data *dict)
 {
-	struct airlock_pipeline_verdict verdict;
-	int ret = airlock_pipeline_verify(pipeline, &verdict);
-
-	rte_tel_data_start_dict(dict);
-	rte_tel_data_add_dict_string(dict, "verdict",
-		ret == 0		  ? "clean"
-			: ret == -EBADMSG ? "differs"
-					  : "a page table may not be read");
-	rte_tel_data_add_dict_string(dict, "pool_agrees", verdict.pool_agrees ? "yes" : "no");
-	airlock_compat_tel_dict_uint(dict, "violations", verdict.pool.violations);
-	airlock_compat_tel_dict_uint(dict, "windows", verdict.nb_windows);
-	airlock_compat_tel_dict_uint(dict, "wrong_pages", verdict.nb_wrong);
-	if (verdict.vm[0] == '\0')
-		return 0;
-	rte_tel_data_add_dict_string(dict, "vm", verdict.vm);
-	airlock_compat_tel_dict_uint(dict, "page", verdict.fault.page);
-	rte_tel_data_add_dict_string(dict, "state", airlock_page_state_name(verdict.fault.state));
-	rte_tel_data_add_dict_string(dict, "present", verdict.fault.present ? "yes" : "no");
-	return 0;
+	return telemetry_answer_verify(pipeline, dict);
 }
 
 static int
@@ -345,8 +307,8 @@ static const struct command {
 		"A VM: state, features, packets, drops by reason. Parameters: name"},
 	{"/airlock/pages", answer_pages, "Pages of the pool by state"},
 	{"/airlock/pages/verify", answer_verify,
-		"Pool and windows against mempools and the VMMs' page tables: the first "
-		"difference"},
+		"Pool, windows, devices and cards against mempools and the tables of each: the "
+		"first difference"},
 	{"/airlock/lcores", answer_lcores,
 		"Lcores; of one: stages, cycles per packet, bursts by size. Parameters: lcore "
 		"(optional)"},

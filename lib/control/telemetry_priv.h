@@ -9,7 +9,6 @@
 
 #include <rte_telemetry.h>
 
-#include <airlock_card.h>
 #include <airlock_pipeline.h>
 
 /* "<what>_packets" and "<what>_bytes". */
@@ -19,9 +18,9 @@ void telemetry_add_flow(
 /* A dictionary of its own, "window". */
 void telemetry_add_window(struct rte_tel_data *dict, const struct airlock_remap_stats *window);
 
-/* A dictionary of its own, "cards": what they have of the pool, and what it costs. */
-void telemetry_add_cards(
-	struct rte_tel_data *dict, const struct airlock_card_stats *card, uint32_t nb_wrong);
+/* The pool's pages, and whether all who know of them agree. */
+int telemetry_answer_pages(struct airlock_pipeline *pipeline, struct rte_tel_data *dict);
+int telemetry_answer_verify(struct airlock_pipeline *pipeline, struct rte_tel_data *dict);
 
 /* Of the host, as it was measured at the start. */
 void telemetry_add_cost(struct rte_tel_data *dict, const struct airlock_cost *cost);

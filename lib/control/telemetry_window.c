@@ -118,27 +118,6 @@ add_numbers(struct rte_tel_data *dict, const char *name, const uint32_t *numbers
 	rte_tel_data_add_dict_container(dict, name, inner, 0);
 }
 
-void
-telemetry_add_cards(
-	struct rte_tel_data *dict, const struct airlock_card_stats *card, uint32_t nb_wrong)
-{
-	struct rte_tel_data *inner = rte_tel_data_alloc();
-
-	if (inner == NULL)
-		return;
-	rte_tel_data_start_dict(inner);
-	airlock_compat_tel_dict_uint(inner, "frames", card->nb_has);
-	airlock_compat_tel_dict_uint(inner, "wrong", nb_wrong);
-	airlock_compat_tel_dict_uint(inner, "stuck", card->nb_stuck);
-	airlock_compat_tel_dict_uint(inner, "taken", card->taken);
-	airlock_compat_tel_dict_uint(inner, "take_calls", card->take_calls);
-	airlock_compat_tel_dict_uint(inner, "take_ns", card->take_tsc * 1e9 / rte_get_tsc_hz());
-	airlock_compat_tel_dict_uint(inner, "given", card->given);
-	airlock_compat_tel_dict_uint(inner, "give_ns", card->give_tsc * 1e9 / rte_get_tsc_hz());
-	airlock_compat_tel_dict_uint(inner, "errors", card->errors);
-	rte_tel_data_add_dict_container(dict, "cards", inner, 0);
-}
-
 /* Telemetry has no fractions, and a nanosecond is too coarse for a short copy. */
 void
 telemetry_add_cost(struct rte_tel_data *dict, const struct airlock_cost *cost)

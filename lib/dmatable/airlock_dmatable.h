@@ -219,17 +219,19 @@ struct airlock_dmatable_fault {
 	uint32_t page; /**< of the pool */
 	enum airlock_page_state state; /**< what the page table says */
 	uint32_t tag;
-	bool present; /**< what the VMM's page table says */
+	bool device; /**< it is the device's table that differs; or else the VMM's */
+	bool present; /**< what that table says */
 };
 
 /**
  * Hold the page table against the VMM's own (/proc/PID/pagemap): a page that is present there must
- * be LEASED, RELEASED or UNMAPPING to this window, and one that is LEASED must be present. Control;
- * exact while the lcores rest: while they run, a page that differs is looked at again.
+ * be LEASED, RELEASED or UNMAPPING to this window, and one that is LEASED must be present. The same
+ * of the device's table, as far as its driver knows it. Control; exact while the lcores rest: while
+ * they run, a page that differs is looked at again.
  *
  * @param fault  receives the first page that differs; may be NULL
- * @return pages that differ, 0 also for a table that is down; -EACCES: the VMM's page table may not
- *         be read
+ * @return pages that differ, in both tables, 0 also for a table that is down; -EACCES: the VMM's
+ *         page table may not be read
  */
 int airlock_dmatable_verify(struct airlock_dmatable *table, struct airlock_dmatable_fault *fault);
 

@@ -20,8 +20,8 @@
  * gets what the device's took; a run that only the device has is withdrawn and unmapped as any
  * other run that failed.
  *
- * Thread rule: map() in any lcore, several at once, never two with one frame; check() in control;
- * the rest in the unmap thread.
+ * Thread rule: map() in any lcore, several at once, never two with one frame; check() and has() in
+ * control; the rest in the unmap thread.
  */
 
 #include <stdbool.h>
@@ -147,6 +147,9 @@ struct airlock_dmatable_device_ops {
 
 	/** Take all frames away. Nobody maps. @return 0; or -errno: any may still be mapped */
 	int (*unmap_all)(void *space);
+
+	/** Whether a frame is mapped, as far as the driver knows. Control, beside all others. */
+	bool (*has)(const void *space, uint32_t frame);
 
 	/** A descriptor that is readable when the device has to be let go; -1: there is none. */
 	int (*poll_fd)(const void *space);

@@ -186,13 +186,19 @@ device_unwatch(struct device *device)
 	watch_forget(&device->request);
 }
 
+bool
+device_is_present(const struct airlock_dmatable *table)
+{
+	return atomic_load_explicit(&table->device.present, memory_order_relaxed);
+}
+
 uint16_t
 device_map(struct airlock_dmatable *table, const struct airlock_run *runs, uint16_t n, int *error)
 {
 	const struct device *device = &table->device;
 
 	/* One that has just gone takes nothing, which is an error as any other. */
-	if (likely(!atomic_load_explicit(&device->present, memory_order_relaxed)))
+	if (likely(!device_is_present(table)))
 		return n;
 	return device->ops->map(device->space, runs, n, error);
 }

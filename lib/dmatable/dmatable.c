@@ -339,7 +339,7 @@ airlock_dmatable_stats(const struct airlock_dmatable *table, struct airlock_dmat
 		.unmap_requests = airlock_count_get(&counters->unmap_requests),
 		.unmap_tsc = airlock_count_get(&counters->unmap_tsc),
 		.unmap_ns = airlock_count_get(&counters->unmap_ns),
-		.device = atomic_load_explicit(&table->device.present, memory_order_relaxed),
+		.device = device_is_present(table),
 		.held_back = atomic_load_explicit(&counters->held_back, memory_order_relaxed),
 		.nb_windows = airlock_count_get(&counters->nb_windows),
 		.refused = airlock_count_get(&counters->refused),

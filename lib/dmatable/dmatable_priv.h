@@ -230,6 +230,8 @@ void device_fini(struct device *device);
 int device_listen(struct device *device);
 int device_watch(struct device *device);
 void device_unwatch(struct device *device);
+/* There is one, and it was not let go. Any thread. */
+bool device_is_present(const struct airlock_dmatable *table);
 /* Runs that it has; of the others none is to be mapped elsewhere. An lcore, or the unmap thread. */
 uint16_t device_map(
 	struct airlock_dmatable *table, const struct airlock_run *runs, uint16_t n, int *error);

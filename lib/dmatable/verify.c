@@ -3,7 +3,8 @@
  */
 
 /*
- * The table of page states against the VMM's own page table.
+ * The table of page states against the VMM's own page table, and against that of the VM's device,
+ * as its driver knows it: the kernel tells nobody what is in an IOMMU domain.
  *
  * Two tables that others are changing cannot be read at one moment. So a page that differs is a
  * suspect, and is looked at again until it has been right once, or wrong every time for longer than
@@ -28,15 +29,45 @@
 #define LOOK_WAIT_US 5000
 #define MAX_TAGS     16
 
+/* One of the VM's tables. */
 struct view {
 	const struct airlock_page_table *pages;
+	/* Whether n neighbouring pages are present; 0 or -errno. */
+	int (*look)(const struct view *view, uint32_t page, bool *present, uint32_t n);
+	const struct device *device; /* whose table it is; NULL: the VMM's */
 	int pagemap_fd;
 	uint64_t base;
 	uint32_t nb_pages;
-	uint32_t header; /* frame */
-	uint32_t tags[MAX_TAGS]; /* the window's, then those of earlier ones in the same process */
+	uint32_t header; /* frame that is always present; UINT32_MAX: none */
+	uint32_t tags[MAX_TAGS]; /* the window's, then those of earlier ones that may have pages */
 	uint32_t nb_tags;
 };
+
+static uint32_t
+frame_of(const struct view *view, uint32_t page)
+{
+	return airlock_frame_of_page(&view->pages->frame, page);
+}
+
+static int
+look_vmm(const struct view *view, uint32_t page, bool *present, uint32_t n)
+{
+	uint64_t entries[ENTRIES];
+	int ret = pagemap_read(
+		view->pagemap_fd, view->base + (uint64_t)page * AIRLOCK_PAGE_SIZE, entries, n);
+
+	for (uint32_t i = 0; ret == 0 && i < n; i++)
+		present[i] = pagemap_is_present(entries[i]);
+	return ret;
+}
+
+static int
+look_device(const struct view *view, uint32_t page, bool *present, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		present[i] = view->device->ops->has(view->device->space, frame_of(view, page + i));
+	return 0;
+}
 
 static bool
 may_be_present(const struct view *view, uint32_t frame, uint32_t word)
@@ -55,38 +86,34 @@ may_be_present(const struct view *view, uint32_t frame, uint32_t word)
 	return false;
 }
 
-static uint32_t
-frame_of(const struct view *view, uint32_t page)
-{
-	return airlock_frame_of_page(&view->pages->frame, page);
-}
-
 static bool
-differs(const struct view *view, uint32_t page, uint32_t word, uint64_t entry)
+differs(const struct view *view, uint32_t page, uint32_t word, bool present)
 {
-	if (pagemap_is_present(entry))
+	if (present)
 		return !may_be_present(view, frame_of(view, page), word);
 	return word == airlock_page_word(AIRLOCK_PAGE_LEASED, view->tags[0]);
+}
+
+static uint32_t
+word_of(const struct view *view, uint32_t page)
+{
+	return airlock_page_word_get(view->pages, frame_of(view, page));
 }
 
 /* 0 or -errno. */
 static int
 first_look(const struct view *view, struct frames *suspects)
 {
-	uint64_t entries[ENTRIES];
+	bool present[ENTRIES];
 
 	for (uint32_t page = 0; page < view->nb_pages; page += ENTRIES) {
 		uint32_t n = RTE_MIN(view->nb_pages - page, (uint32_t)ENTRIES);
-		int ret = pagemap_read(view->pagemap_fd,
-			view->base + (uint64_t)page * AIRLOCK_PAGE_SIZE, entries, n);
+		int ret = view->look(view, page, present, n);
 
 		if (ret < 0)
 			return ret;
 		for (uint32_t i = 0; i < n; i++) {
-			uint32_t word =
-				airlock_page_word_get(view->pages, frame_of(view, page + i));
-
-			if (differs(view, page + i, word, entries[i]))
+			if (differs(view, page + i, word_of(view, page + i), present[i]))
 				frames_add(suspects, page + i);
 		}
 	}
@@ -97,20 +124,18 @@ static int
 look_again(const struct view *view, struct frames *suspects)
 {
 	for (uint32_t page = 0; page < view->nb_pages; page++) {
-		uint32_t frame = frame_of(view, page);
 		uint32_t before, after;
-		uint64_t entry;
+		bool present;
 		int ret;
 
 		if (!frames_has(suspects, page))
 			continue;
-		before = airlock_page_word_get(view->pages, frame);
-		ret = pagemap_read(view->pagemap_fd,
-			view->base + (uint64_t)page * AIRLOCK_PAGE_SIZE, &entry, 1);
+		before = word_of(view, page);
+		ret = view->look(view, page, &present, 1);
 		if (ret < 0)
 			return ret;
-		after = airlock_page_word_get(view->pages, frame);
-		if (before != after || !differs(view, page, after, entry))
+		after = word_of(view, page);
+		if (before != after || !differs(view, page, after, present))
 			frames_del(suspects, page);
 	}
 	return 0;
@@ -119,20 +144,20 @@ look_again(const struct view *view, struct frames *suspects)
 static void
 fault_fill(const struct view *view, struct frames *suspects, struct airlock_dmatable_fault *fault)
 {
-	uint32_t word;
 	struct airlock_run run;
-	uint64_t entry = 0;
+	bool present = false;
+	uint32_t word;
 
 	if (fault == NULL || !frames_take_run(suspects, &run))
 		return;
-	word = airlock_page_word_get(view->pages, frame_of(view, run.first_frame));
-	pagemap_read(view->pagemap_fd, view->base + (uint64_t)run.first_frame * AIRLOCK_PAGE_SIZE,
-		&entry, 1);
+	word = word_of(view, run.first_frame);
+	view->look(view, run.first_frame, &present, 1);
 	*fault = (struct airlock_dmatable_fault){
 		.page = run.first_frame,
 		.state = word & 0xff,
 		.tag = word >> 8,
-		.present = pagemap_is_present(entry),
+		.device = view->device != NULL,
+		.present = present,
 	};
 }
 
@@ -162,29 +187,42 @@ view_check(const struct view *view, struct airlock_dmatable_fault *fault)
 	return ret;
 }
 
+/* Of windows that are gone, those that may still have pages. Under the table's lock. */
 static void
 view_add_quarantine(struct view *view, const struct airlock_dmatable *table)
 {
 	const struct window *window;
 
 	TAILQ_FOREACH (window, &table->quarantine, next) {
-		if (window->pid == table->window->pid && view->nb_tags < MAX_TAGS)
+		bool may_have =
+			view->device != NULL ? window->stuck : window->pid == table->window->pid;
+
+		if (may_have && view->nb_tags < MAX_TAGS)
 			view->tags[view->nb_tags++] = window->tag;
 	}
 }
 
+static struct view
+view_of(const struct airlock_dmatable *table)
+{
+	return (struct view){
+		.pages = table->pages,
+		.nb_pages = table->pages->bytes >> AIRLOCK_PAGE_SHIFT,
+		.pagemap_fd = -1,
+		.header = UINT32_MAX,
+	};
+}
+
 /* 1; 0: there is no window; or -errno. */
 static int
-view_open(struct airlock_dmatable *table, struct view *view)
+view_open_vmm(struct airlock_dmatable *table, struct view *view)
 {
 	const struct window *window;
 	int ret = 0;
 
-	*view = (struct view){
-		.pages = table->pages,
-		.nb_pages = table->pages->bytes >> AIRLOCK_PAGE_SHIFT,
-		.header = window_header_frame(table),
-	};
+	*view = view_of(table);
+	view->look = look_vmm;
+	view->header = window_header_frame(table);
 	pthread_mutex_lock(&table->lock);
 	window = table->window;
 	if (window == NULL)
@@ -208,28 +246,64 @@ unlock:
 	return ret;
 }
 
-/* The window that was looked at went meanwhile: what differs then means nothing. */
+/* 1; 0: there is no window, or no device. The driver's object is there as long as the table. */
+static int
+view_open_device(struct airlock_dmatable *table, struct view *view)
+{
+	bool open;
+
+	*view = view_of(table);
+	view->look = look_device;
+	view->device = &table->device;
+	pthread_mutex_lock(&table->lock);
+	open = table->window != NULL && device_is_present(table);
+	if (open) {
+		view->tags[view->nb_tags++] = table->window->tag;
+		view_add_quarantine(view, table);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return open;
+}
+
+/* The window, or the device, that was looked at went meanwhile: what differs then means nothing. */
 static bool
 view_is_old(const struct airlock_dmatable *table, const struct view *view)
 {
 	return !airlock_dmatable_is_up(table) ||
-		atomic_load_explicit(&table->tag, memory_order_relaxed) != view->tags[0];
+		atomic_load_explicit(&table->tag, memory_order_relaxed) != view->tags[0] ||
+		(view->device != NULL && !device_is_present(table));
 }
 
-int
-airlock_dmatable_verify(struct airlock_dmatable *table, struct airlock_dmatable_fault *fault)
+/* Pages, or -errno. */
+static int
+table_verify(struct airlock_dmatable *table,
+	int (*open)(struct airlock_dmatable *table, struct view *view),
+	struct airlock_dmatable_fault *fault)
 {
 	struct view view;
 	int ret;
 
-	if (!airlock_dmatable_is_up(table))
-		return 0;
-	ret = view_open(table, &view);
+	ret = open(table, &view);
 	if (ret <= 0)
 		return ret;
 	ret = view_check(&view, fault);
 	if (ret > 0 && view_is_old(table, &view))
 		ret = 0;
-	close(view.pagemap_fd);
+	if (view.pagemap_fd >= 0)
+		close(view.pagemap_fd);
 	return ret;
+}
+
+int
+airlock_dmatable_verify(struct airlock_dmatable *table, struct airlock_dmatable_fault *fault)
+{
+	int nb_vmm, nb_device;
+
+	if (!airlock_dmatable_is_up(table))
+		return 0;
+	nb_vmm = table_verify(table, view_open_vmm, fault);
+	if (nb_vmm < 0)
+		return nb_vmm;
+	nb_device = table_verify(table, view_open_device, nb_vmm == 0 ? fault : NULL);
+	return nb_device < 0 ? nb_device : nb_vmm + nb_device;
 }

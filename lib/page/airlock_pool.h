@@ -83,6 +83,10 @@ struct airlock_pool_report {
 	uint32_t nb_lost; /**< frames in no state at all */
 	uint64_t violations;
 	uint32_t nb_card_wrong; /**< frames that cards must not have, or need and do not have */
+	/* The first of these. */
+	uint32_t card_page; /**< of the pool */
+	enum airlock_page_state card_state; /**< what the table says */
+	bool card_has; /**< what the cards' side says */
 };
 
 /**

@@ -83,11 +83,9 @@ partition_verify(
  * is not dark yet, must not be. What is on its way from one to the other is wrong for a moment.
  */
 static bool
-card_is_wrong(const struct airlock_page_table *table, uint32_t frame)
+card_is_wrong(enum airlock_page_state state, bool has)
 {
-	bool has = airlock_card_has(table->card, frame);
-
-	switch (airlock_page_state_get(table, frame)) {
+	switch (state) {
 	case AIRLOCK_PAGE_FREE:
 	case AIRLOCK_PAGE_CARD:
 		return !has;
@@ -98,23 +96,35 @@ card_is_wrong(const struct airlock_page_table *table, uint32_t frame)
 	}
 }
 
-static uint32_t
-card_verify(const struct airlock_page_table *table)
+static void
+card_verify_frame(
+	const struct airlock_page_table *table, uint32_t frame, struct airlock_pool_report *report)
 {
-	uint32_t nb_wrong = 0;
+	enum airlock_page_state state;
+	bool has;
 
-	if (table->card == NULL || !airlock_card_is_attached(table->card))
-		return 0;
-	for (uint32_t frame = 0; frame < table->nb_frames; frame++) {
-		uint32_t tries = VERIFY_TRIES;
-
-		while (tries > 0 && card_is_wrong(table, frame)) {
+	for (uint32_t tries = 0; tries < VERIFY_TRIES; tries++) {
+		if (tries != 0)
 			rte_delay_us_sleep(VERIFY_PAUSE_US);
-			tries--;
-		}
-		nb_wrong += tries == 0;
+		state = airlock_page_state_get(table, frame);
+		has = airlock_card_has(table->card, frame);
+		if (!card_is_wrong(state, has))
+			return;
 	}
-	return nb_wrong;
+	if (report->nb_card_wrong++ != 0)
+		return;
+	report->card_page = frame * table->frame.pages;
+	report->card_state = state;
+	report->card_has = has;
+}
+
+static void
+card_verify(const struct airlock_page_table *table, struct airlock_pool_report *report)
+{
+	if (table->card == NULL || !airlock_card_is_attached(table->card))
+		return;
+	for (uint32_t frame = 0; frame < table->nb_frames; frame++)
+		card_verify_frame(table, frame, report);
 }
 
 int
@@ -129,7 +139,7 @@ airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report 
 	airlock_page_table_count(pool->table, frames);
 	for (unsigned int i = 0; i < AIRLOCK_PAGE_STATES; i++)
 		found.nb_lost -= frames[i];
-	found.nb_card_wrong = card_verify(pool->table);
+	card_verify(pool->table, &found);
 	found.violations = atomic_load_explicit(&pool->table->violations, memory_order_relaxed);
 	if (report != NULL)
 		*report = found;

@@ -409,13 +409,14 @@ struct airlock_pipeline_verdict {
 	struct airlock_pool_report pool;
 	bool pool_agrees;
 	uint32_t nb_windows; /**< that were looked at */
-	uint32_t nb_wrong; /**< pages that differ, over all windows */
-	char vm[AIRLOCK_VNIC_NAME_MAX]; /**< whose window differs first; empty: none */
+	uint32_t nb_wrong; /**< pages that differ, over all windows and devices */
+	char vm[AIRLOCK_VNIC_NAME_MAX]; /**< whose table differs first; empty: none */
 	struct airlock_dmatable_fault fault; /**< the first page there */
 };
 
 /**
- * Hold the pool's table against its mempools, and each window against its VMM's page table.
+ * Hold the pool's table against its mempools and what cards have, and against each VMM's page table
+ * and each VM's device.
  *
  * The windows are exact while the lcores run, too (airlock_dmatable_verify()); for the pool see
  * airlock_pool_verify().

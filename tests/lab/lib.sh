@@ -101,7 +101,7 @@ card_options=
 # start_on_card OPTION...
 start_on_card() {
     step "airlockd starts"
-    start_airlockd --lcores '0@0,1@1' -m 64 -a "$CARD" -- --uplink "port=0${card_options:+,$card_options}" "$@"
+    start_airlockd --lcores "0@0,1@$(($(nproc) - 1))" -m 64 -a "$CARD" -- --uplink "port=0${card_options:+,$card_options}" "$@"
     step "airlockd is ready"
 }
 

@@ -66,7 +66,7 @@ box_start() {
         -device pcie-root-port,id=slot0,chassis=1,slot=1 \
         -netdev tap,id=wire,ifname=wire0,script=no,downscript=no \
         -device e1000e,id=card0,netdev=wire,bus=slot0,mac=02:00:00:00:00:aa \
-        -device edu,id=edu0,dma_mask=0xffffffffff \
+        -device edu,id=edu0,dma_mask=0xffffffffffff \
         -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
         -virtfs "local,path=$LAB_SHARE,mount_tag=share,security_model=none" \
         -chardev "$1" -serial chardev:console \

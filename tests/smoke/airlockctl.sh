@@ -87,6 +87,9 @@ says 'state +up' 'vlan +none' 'mirror +db' 'mirror_direction +rx' 'features 0x20
     '  held of quota +50 of 200 \(25 %\) #####' '  mapped +800 frames, 8.0 a call, 200 ns a frame' \
     '  remapped +750 +75000 +75.0' '  not_posted +5' '  ring_full +10' '  spoofed +1'
 was_asked vm.show '{"name": "web"}'
+! grep -q -E 'device|held back' "$out" || wrong "a device of a VM that has none"
+ctl 0 good vm show dma
+says '  device +yes' '  held back for the device +12'
 ctl 0 good vm show db
 says 'features 0x0 \(none negotiated yet\)'
 ! grep -q window "$out" || wrong "a window of a VM that has none"

@@ -37,13 +37,17 @@ WINDOW = {"state": "up", "pid": 4711, "windows": 1, "resumed": 0, "agents_refuse
           **flows("copied", 250), "timed_copies": 10, "copy_ns": 1000, "renewed": 7,
           "scrubbed_bytes": 4096, "scrub_ns": 2000, "interrupts": 2, "over_quota": 1, "mapped": 800,
           "map_calls": 100, "map_ns": 160000, "map_errors": 0, "unmapped": 700, "unmap_runs": 70,
-          "unmap_requests": 7, "unmap_ns": 70000, "strays": 0, "refused": {"not_posted": 5}}
+          "unmap_requests": 7, "unmap_ns": 70000, "strays": 0, "device": 0, "held_back": 0,
+          "refused": {"not_posted": 5}}
 # version_1, ring_packed, mrg_rxbuf, csum, and one bit that has no name.
 WEB = vm("web", "52:54:00:00:00:01", 1000, deliver="auto", features="0x20500008001",
          mirror="db", mirror_direction="rx",
          rx_drops={"total": 12, "quota": 2, "ring_full": 10}, tx_drops={"total": 1, "spoofed": 1},
          window=WINDOW)
 DB = vm("db", "52:54:00:00:00:02")
+# Never listed.
+DMA = vm("dma", "52:54:00:00:00:03", 1, deliver="remap",
+         window={**WINDOW, "device": 1, "held_back": 12})
 UPLINK = {"port": 0, "name": "net_tap0", "state": "up", "mtu": 1500, "rx_queues": 1, "tx_queues": 2,
           **flows("received", 2000), **flows("sent", 500),
           "rx_drops": {"total": 30, "unknown_mac": 30}, "tx_drops": {"total": 0},
@@ -56,7 +60,8 @@ LCORE = {"lcore": 1, "rx": "yes", "handoff": "yes", "tx": "no", "uplink_queues":
 PAGES = {"pages": 8192, "frame_pages": 1, "huge": "yes", "free": 4096, "card": 1024, "host": 8,
          "leased": 2000, "released": 1064, "unmapping": 0, "violations": 0, "mempool_free": 4096,
          "agree": "yes"}
-VERIFY = {"verdict": "clean", "pool_agrees": "yes", "violations": 0, "windows": 1, "wrong_pages": 0}
+VERIFY = {"verdict": "clean", "pool_agrees": "yes", "violations": 0, "wrong_card_frames": 0,
+          "windows": 1, "wrong_pages": 0}
 BALANCE = {"received": 2000, "split": 0, "parts": 0, "delivered": 1970, "dropped": 30,
            "in_flight": 0, "balanced": "yes"}
 CAPTURE = {
@@ -102,6 +107,8 @@ class Daemon:
         if method == "vm.show":
             if params["name"] == "\033[2J\n":
                 return {**DB, "name": params["name"]}
+            if params["name"] == "dma":
+                return DMA
             if params["name"] not in ("web", "db"):
                 raise Refused(-32602, f"vm.show: name '{params['name']}', expected the name of a VM")
             return WEB if params["name"] == "web" else DB

@@ -6,6 +6,7 @@
 # against both.
 #
 #   prometheus.py URL same STATS LCORES PAGES   files with airlockctl's --json
+#   prometheus.py URL exposed PAGES             URL is airlockd's own: what it has of the pool
 #   prometheus.py URL scraped SINCE             the last scrape was later, in seconds of the epoch
 #   prometheus.py URL dashboard FILE EXPOSITION
 #   prometheus.py URL query QUERY               its one value
@@ -28,20 +29,34 @@ def query(expression):
     return [(r["metric"], float(r["value"][1])) for r in result]
 
 
+def exposition():
+    """[(labels, value)] of what airlockd itself says."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = []
+    for line in lines:
+        if line.startswith("#"):
+            continue
+        name, labels, value = re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line).groups()
+        samples.append(({"__name__": name, **dict(re.findall(r'(\w+)="(.*?)"', labels or ""))},
+                        float(value)))
+    return samples
+
+
 class Comparison:
-    def __init__(self):
+    def __init__(self, samples):
         self.seen = {}
         self.held = 0
-        for labels, value in query('{__name__=~"airlock_.*"}'):
+        for labels, value in samples:
             name = labels.pop("__name__")
             for label in ("instance", "job"):
-                labels.pop(label)
+                labels.pop(label, None)
             self.seen[name, frozenset(labels.items())] = value
 
     def hold(self, value, name, /, **labels):
         seen = self.seen.get((name, frozenset((k, str(v)) for k, v in labels.items())))
         if seen is None or seen != value and abs(seen - value) > (1e-6 if name.endswith("_seconds_total") else 0):
-            sys.exit(f"{name}{labels}: Prometheus has {seen}, airlockctl {value}")
+            sys.exit(f"{name}{labels}: the metrics have {seen}, airlockctl {value}")
         self.held += 1
 
     def hold_drops(self, drops, name, /, **labels):
@@ -50,7 +65,7 @@ class Comparison:
         of = [(dict(have)["reason"], value) for (metric, have), value in self.seen.items()
               if metric == name and mine <= have]
         if not of or sum(value for _, value in of) != drops["total"]:
-            sys.exit(f"{name}{labels}: Prometheus has {of}, airlockctl {drops}")
+            sys.exit(f"{name}{labels}: the metrics have {of}, airlockctl {drops}")
         for reason, _ in of:
             self.hold(drops.get(reason, 0), name, **labels, reason=reason)
 
@@ -75,7 +90,8 @@ class Comparison:
 
     def window(self, name, window):
         self.hold(window["state"] == "up", "airlock_window_up", vm=name)
-        for key in ("quota", "held", "quarantined"):
+        self.hold(window["device"], "airlock_window_device", vm=name)
+        for key in ("quota", "held", "quarantined", "held_back"):
             self.hold(window[key], f"airlock_window_{key}_frames", vm=name)
         for key in ("remapped_packets", "remapped_bytes", "copied_packets", "copied_bytes",
                     "scrubbed_bytes", "interrupts", "map_calls", "map_errors", "unmap_runs",
@@ -120,19 +136,41 @@ class Comparison:
                       le=f"{most}.0")
 
 
+    def pages(self, pages):
+        for state in ("free", "card", "host", "leased", "released", "unmapping"):
+            self.hold(pages[state], "airlock_pool_pages", state=state)
+        if "cards" in pages:
+            self.cards(pages["cards"])
+
+    def cards(self, cards):
+        self.hold(cards["frames"], "airlock_cards_frames")
+        self.hold(cards["stuck"], "airlock_cards_stuck_frames")
+        for key in ("taken", "given"):
+            self.hold(cards[key], f"airlock_cards_{key}_frames_total")
+        self.hold(cards["errors"], "airlock_cards_error_frames_total")
+        self.hold(cards["take_calls"], "airlock_cards_take_calls_total")
+        for key in ("take", "give"):
+            self.hold(cards[f"{key}_ns"] / 1e9, f"airlock_cards_{key}_seconds_total")
+
+
 def same(stats_file, lcores_file, pages_file):
     stats, lcores, pages = (json.load(open(f)) for f in (stats_file, lcores_file, pages_file))
-    comparison = Comparison()
+    comparison = Comparison(query('{__name__=~"airlock_.*"}'))
     for name, vm in stats["vms"].items():
         comparison.vm(name, vm)
     for port, uplink in stats["uplinks"].items():
         comparison.uplink(port, uplink)
     for lcore in lcores:
         comparison.lcore(lcore)
-    for state in ("free", "card", "host", "leased", "released", "unmapping"):
-        comparison.hold(pages[state], "airlock_pool_pages", state=state)
+    comparison.pages(pages)
     for key in ("received", "split", "delivered", "dropped"):
         comparison.hold(stats["balance"][key], f"airlock_balance_{key}_packets_total")
+    print(f"{comparison.held} figures are the same")
+
+
+def exposed(pages_file):
+    comparison = Comparison(exposition())
+    comparison.pages(json.load(open(pages_file)))
     print(f"{comparison.held} figures are the same")
 
 
@@ -170,6 +208,8 @@ def dashboard(file, exposition):
 url, command, *arguments = sys.argv[1:]
 if command == "same":
     same(*arguments)
+elif command == "exposed":
+    exposed(*arguments)
 elif command == "scraped":
     last = [value for _, value in query("timestamp(airlock_vm_up)")]
     sys.exit(0 if last and min(last) > float(arguments[0]) else 1)

@@ -30,6 +30,8 @@ VM = {"name": str, "mac": str, "state": str, "vlan": int, "rx_rate": int, "tx_ra
 PAGES = {"pages": int, "frame_pages": int, "huge": str, "free": int, "card": int, "host": int,
          "leased": int, "released": int, "unmapping": int, "violations": int, "mempool_free": int, "agree": str,
          "dma": str}
+VERIFY = {"verdict": str, "pool_agrees": str, "violations": int, "wrong_card_frames": int, "windows": int,
+          "wrong_pages": int}
 WORKS = ("rx", "tx", "classify", "handoff")
 LCORE = {"lcore": int, "rx": str, "handoff": str, "tx": str, "uplink_queues": int,
          "vm_queues": int, "iterations": int, "idle_iterations": int, "busy_percent": int,
@@ -67,9 +69,9 @@ def check(what, answer, keys):
     assert found == keys, f"{what}: {found}, expected {keys}"
 
 
-uplinks, vms, web, db, pages, lcores, lcore, balance = ask(
+uplinks, vms, web, db, pages, verify, lcores, lcore, balance = ask(
     "/airlock/uplinks", "/airlock/vms", "/airlock/vm,web", "/airlock/vm,db", "/airlock/pages",
-    "/airlock/lcores", "/airlock/lcores,1", "/airlock/balance")
+    "/airlock/pages/verify", "/airlock/lcores", "/airlock/lcores,1", "/airlock/balance")
 assert list(uplinks) == ["0", "1"], uplinks
 for uplink in uplinks.values():
     check("/airlock/uplinks", uplink, UPLINK)
@@ -81,6 +83,7 @@ check("/airlock/vm,db", db, VM)
 check("queue_1", web["queue_1"], QUEUE)
 assert (db["mac"], db["vlan"], db["state"]) == ("52:54:00:00:00:02", 10, "down"), db
 check("/airlock/pages", pages, PAGES)
+check("/airlock/pages/verify", verify, VERIFY)
 assert pages["free"] + pages["card"] + pages["host"] == pages["pages"], pages
 assert lcores == [1, 2], lcores
 check("/airlock/lcores,1", lcore, LCORE)

@@ -230,14 +230,20 @@ test_verify_finds_a_frame_on_both_sides(void)
 	/* Leased, and not taken away. */
 	TEST_ASSERT_EQUAL(airlock_pool_verify(env.pool, &report), -EBADMSG, "LEASED");
 	TEST_ASSERT_EQUAL(report.nb_card_wrong, RTE_DIM(frames), "those that are leased");
+	TEST_ASSERT_EQUAL(report.card_page, frames[0] * env.pages->frame.pages, "the first");
+	TEST_ASSERT_EQUAL(report.card_state, AIRLOCK_PAGE_LEASED, "its state");
+	TEST_ASSERT(report.card_has, "the cards have it");
 	TEST_ASSERT_SUCCESS(map_all(), "map");
 	TEST_ASSERT_SUCCESS(airlock_pool_verify(env.pool, &report), "clean");
 	/* Handed out, and not mapped. */
-	airlock_page_word_set(env.pages, frames[0], AIRLOCK_PAGE_CARD);
+	airlock_page_word_set(env.pages, frames[3], AIRLOCK_PAGE_CARD);
 	TEST_ASSERT_EQUAL(airlock_pool_verify(env.pool, &report), -EBADMSG, "CARD");
 	TEST_ASSERT_EQUAL(report.nb_card_wrong, 1, "one");
+	TEST_ASSERT_EQUAL(report.card_page, frames[3] * env.pages->frame.pages, "this one");
+	TEST_ASSERT_EQUAL(report.card_state, AIRLOCK_PAGE_CARD, "its state");
+	TEST_ASSERT(!report.card_has, "the cards do not have it");
 	airlock_page_word_set(
-		env.pages, frames[0], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
+		env.pages, frames[3], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
 	TEST_ASSERT_SUCCESS(give_all(), "back");
 	return check_whole();
 }

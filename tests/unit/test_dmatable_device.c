@@ -7,8 +7,11 @@
  * comes back when it is dark in both. The window is real, the device's container is the test's.
  */
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <linux/userfaultfd.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -130,6 +133,89 @@ test_frame_is_held_back_until_the_device_has_lost_it(void)
 	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "the device");
 	TEST_ASSERT_EQUAL(airlock_dmatable_held(env.table), 0, "held");
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).held_back, 0, "held back");
+	return TEST_SUCCESS;
+}
+
+/* The VMM has it, and the device has not. */
+static int
+map_in_vmm_alone(uint32_t i)
+{
+	struct uffdio_continue range = {
+		.range.start = (uintptr_t)stub.base + dmatable_env_offset(&env, frames[i]),
+		.range.len = env.pages->frame.bytes,
+	};
+
+	return ioctl(stub.uffd, UFFDIO_CONTINUE, &range);
+}
+
+static int
+hide_from_vmm(uint32_t i)
+{
+	return madvise(stub.base + dmatable_env_offset(&env, frames[i]), env.pages->frame.bytes,
+		MADV_DONTNEED);
+}
+
+/* One frame differs, in the device's table alone. */
+static int
+check_device_fault(uint32_t i, enum airlock_page_state expected, bool present)
+{
+	struct airlock_dmatable_fault fault;
+
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault), (int)env.pages->frame.pages,
+		"one frame");
+	TEST_ASSERT(fault.device, "of the device's table");
+	TEST_ASSERT_EQUAL(fault.page, frames[i] * env.pages->frame.pages, "which one");
+	TEST_ASSERT_EQUAL(fault.state, expected, "its state");
+	TEST_ASSERT_EQUAL(fault.present, present, "what the device's table says");
+	return TEST_SUCCESS;
+}
+
+static int
+test_verify_finds_what_the_device_has_and_should_not_or_lacks(void)
+{
+	uint32_t leased = airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag);
+	struct airlock_dmatable_fault fault;
+
+	TEST_ASSERT_EQUAL(map(1, N - 1), 1, "map");
+	/* Leased, and in neither: the VMM's is named. */
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, &fault),
+		2 * (int)env.pages->frame.pages, "in both tables");
+	TEST_ASSERT(!fault.device && fault.page == frames[0] * env.pages->frame.pages, "the VMM's");
+	TEST_ASSERT_SUCCESS(map_in_vmm_alone(0), "continue");
+	TEST_ASSERT_SUCCESS(check_device_fault(0, AIRLOCK_PAGE_LEASED, false), "lacks");
+
+	TEST_ASSERT_SUCCESS(hide_from_vmm(0), "hide");
+	airlock_page_word_set(env.pages, frames[0], AIRLOCK_PAGE_HOST);
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "right again");
+	TEST_ASSERT_SUCCESS(hide_from_vmm(5), "hide");
+	airlock_page_word_set(env.pages, frames[5], AIRLOCK_PAGE_HOST);
+	TEST_ASSERT_SUCCESS(check_device_fault(5, AIRLOCK_PAGE_HOST, true), "has");
+	airlock_page_word_set(env.pages, frames[0], leased);
+	airlock_page_word_set(env.pages, frames[5], leased);
+	airlock_dmatable_unmap(env.table, 0, frames, N);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
+	return TEST_SUCCESS;
+}
+
+/* It reaches nothing any more, whatever was mapped. */
+static int
+test_verify_does_not_look_at_a_device_that_was_let_go(void)
+{
+	uint64_t one = 1;
+
+	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
+	TEST_ASSERT_EQUAL(write(vfio_fake.request_fd, &one, sizeof(one)), sizeof(one), "request");
+	TEST_ASSERT(dmatable_wait(!dmatable_env_stats(&env).device), "let go");
+	vfio_fake.gone = true;
+	TEST_ASSERT_SUCCESS(hide_from_vmm(0), "hide");
+	airlock_page_word_set(env.pages, frames[0], AIRLOCK_PAGE_HOST);
+	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "nothing to find");
+	airlock_page_word_set(
+		env.pages, frames[0], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
+	airlock_dmatable_unmap(env.table, 0, frames, N);
+	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
+	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
 }
 
@@ -315,6 +401,10 @@ static struct unit_test_suite suite = {
 			TEST_CASE_ST(setup, teardown, test_run_is_mapped_in_both),
 			TEST_CASE_ST(setup, teardown,
 				test_frame_is_held_back_until_the_device_has_lost_it),
+			TEST_CASE_ST(setup, teardown,
+				test_verify_finds_what_the_device_has_and_should_not_or_lacks),
+			TEST_CASE_ST(setup, teardown,
+				test_verify_does_not_look_at_a_device_that_was_let_go),
 			TEST_CASE_ST(setup_strict, teardown,
 				test_strict_takes_a_frame_before_the_agent_does),
 			TEST_CASE_ST(setup, teardown,

@@ -276,6 +276,7 @@ test_names_keep_the_rules(void)
 	TEST_ASSERT_SUCCESS(check_names(metrics_uplink, metrics_nb_uplink), "uplinks");
 	TEST_ASSERT_SUCCESS(check_names(metrics_lcore, metrics_nb_lcore), "lcores");
 	TEST_ASSERT_SUCCESS(check_names(metrics_pool, metrics_nb_pool), "pool");
+	TEST_ASSERT_SUCCESS(check_names(metrics_cards, metrics_nb_cards), "cards");
 	TEST_ASSERT_SUCCESS(check_names(metrics_balance, metrics_nb_balance), "balance");
 	return TEST_SUCCESS;
 }

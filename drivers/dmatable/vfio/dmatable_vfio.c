@@ -23,10 +23,11 @@
  *
  * Thread rule: as airlock_dmatable_driver.h says. pieces[] of a frame is written by the lcore that
  * maps it, and by the unmap thread once the frame was taken away; what hands it over, the table's
- * chain, orders both.
+ * chain, orders both. Control reads *first* alone, at any time.
  */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <rte_common.h>
@@ -39,7 +40,7 @@
 
 /* A frame in the device's domain. */
 struct piece {
-	uint32_t first; /* frame that its mapping begins with; NONE: not mapped */
+	_Atomic uint32_t first; /* frame that its mapping begins with; NONE: not mapped */
 	bool taken; /* away from the VM */
 	/* Of the mapping, in its first frame's piece. */
 	uint32_t nb_frames;
@@ -71,6 +72,18 @@ vfio_container_use(const struct vfio_container_ops *ops)
 	container_ops = ops != NULL ? ops : &vfio_container_linux;
 }
 
+static uint32_t
+first_get(const struct vfio_space *space, uint32_t frame)
+{
+	return atomic_load_explicit(&space->pieces[frame].first, memory_order_relaxed);
+}
+
+static void
+first_set(struct vfio_space *space, uint32_t frame, uint32_t first)
+{
+	atomic_store_explicit(&space->pieces[frame].first, first, memory_order_relaxed);
+}
+
 static int
 vfio_check(const char *device, char *why, size_t size)
 {
@@ -97,7 +110,7 @@ vfio_open(const char *device, const struct airlock_page_table *pages, bool stric
 	if (space->pieces == NULL)
 		goto free_space;
 	for (uint32_t frame = 0; frame < pages->nb_frames; frame++)
-		space->pieces[frame].first = NONE;
+		first_set(space, frame, NONE);
 	ret = space->ops->open(device, &space->container);
 	if (ret < 0)
 		goto free_pieces;
@@ -127,7 +140,7 @@ vfio_unmap_all(void *arg)
 	int ret = range_unmap(space, 0, space->nb_frames);
 
 	for (uint32_t frame = 0; ret == 0 && frame < space->nb_frames; frame++)
-		space->pieces[frame].first = NONE;
+		first_set(space, frame, NONE);
 	return ret;
 }
 
@@ -153,8 +166,10 @@ mapping_add(struct vfio_space *space, uint32_t first, uint32_t nb_frames)
 		airlock_frame_offset(&space->frame, nb_frames));
 	if (ret < 0)
 		return ret;
-	for (uint32_t i = 0; i < nb_frames; i++)
-		space->pieces[first + i] = (struct piece){.first = first};
+	for (uint32_t i = 0; i < nb_frames; i++) {
+		space->pieces[first + i].taken = false;
+		first_set(space, first + i, first);
+	}
 	space->pieces[first].nb_frames = nb_frames;
 	space->pieces[first].nb_left = nb_frames;
 	return 0;
@@ -197,7 +212,7 @@ due_flush(struct vfio_space *space, struct due *due, airlock_dmatable_dark_fn da
 		return;
 	if (!due->mapped || range_unmap(space, due->first, due->end) == 0) {
 		for (uint32_t frame = due->first; frame < due->end; frame++)
-			space->pieces[frame].first = NONE;
+			first_set(space, frame, NONE);
 		dark(arg, &run);
 	}
 	due->first = due->end;
@@ -224,25 +239,32 @@ vfio_unmap(void *arg, const struct airlock_run *run, airlock_dmatable_dark_fn da
 	struct due due = {0};
 
 	for (uint32_t frame = run->first_frame; frame < end; frame++) {
-		struct piece *piece = &space->pieces[frame], *first;
+		struct piece *piece = &space->pieces[frame], *mapping;
+		uint32_t first = first_get(space, frame);
 		struct airlock_run whole = {.first_frame = frame, .nb_frames = 1};
 
 		/* Of a mapping that is due already. */
 		if (frame >= due.first && frame < due.end)
 			continue;
-		if (piece->first == NONE) {
+		if (first == NONE) {
 			due_add(space, &due, &whole, false, dark, dark_arg);
 			continue;
 		}
-		first = &space->pieces[piece->first];
-		first->nb_left -= !piece->taken;
+		mapping = &space->pieces[first];
+		mapping->nb_left -= !piece->taken;
 		piece->taken = true;
-		if (first->nb_left != 0)
+		if (mapping->nb_left != 0)
 			continue;
-		whole = (struct airlock_run){piece->first, first->nb_frames};
+		whole = (struct airlock_run){first, mapping->nb_frames};
 		due_add(space, &due, &whole, true, dark, dark_arg);
 	}
 	due_flush(space, &due, dark, dark_arg);
+}
+
+static bool
+vfio_has(const void *arg, uint32_t frame)
+{
+	return first_get(arg, frame) != NONE;
 }
 
 static int
@@ -277,6 +299,7 @@ static const struct airlock_dmatable_device_ops vfio_ops = {
 	.map = vfio_map,
 	.unmap = vfio_unmap,
 	.unmap_all = vfio_unmap_all,
+	.has = vfio_has,
 	.poll_fd = vfio_poll_fd,
 	.device_fd = vfio_device_fd,
 	.let_go = vfio_let_go,

@@ -30,7 +30,7 @@ is_clean() {
     [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages/verify verdict')" = '"clean"' ]
 }
 
-# check_strict: each frame that the VM got was taken from the card first.
+# check_strict: each frame that the VM got was taken from the card first; the metrics tell the same.
 check_strict() {
     local taken
 
@@ -39,6 +39,14 @@ check_strict() {
     [ "$taken" -ge "$(counted win shown)" ] || fail "$taken frames were taken from the card"
     [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages cards errors' '/airlock/pages cards stuck' | xargs)" = "0 0" ] ||
         fail "not all could be taken or given back"
+    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" --json pages \
+        >"$AIRLOCK_WORK/pages.json"
+    "$lab/../smoke/prometheus.py" http://127.0.0.1:9100 exposed "$AIRLOCK_WORK/pages.json" ||
+        fail "the metrics differ"
+    [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/pages cards')" = "$(/usr/bin/python3 -c '
+import json, sys
+print(json.dumps(json.load(open(sys.argv[1]))["cards"]))' "$AIRLOCK_WORK/pages.json")" ] ||
+        fail "airlockctl has $(cat "$AIRLOCK_WORK/pages.json")"
 }
 
 arrived() {
@@ -47,7 +55,7 @@ arrived() {
 
 /usr/bin/python3 "$lab/../smoke/make_checked.py" "$LAB_SHARE/checked.pcap" $each 64,1514 $win $web
 before=$(outside received)
-start_on_card --vm name=web,mac=$web --vm name=win,mac=$win,deliver=auto --copy-below 1000
+start_on_card --metrics 9100 --vm name=web,mac=$web --vm name=win,mac=$win,deliver=auto --copy-below 1000
 start web dpdk-testpmd --lcores 0@0,1@0 --no-pci --no-huge -m 128 --file-prefix web \
     --vdev "net_virtio_user0,path=$RUN_DIR/web.sock,server=1,mac=$web,queue_size=1024" -- \
     --forward-mode=macswap --total-num-mbufs=4096 --no-lsc-interrupt --stats-period 5
