@@ -197,15 +197,16 @@ plan_fill_windows(struct airlock_pipeline *pl, uint16_t lcore_idx, struct plan *
 	}
 }
 
+/* Also of VMs that are down: one may come up, without the lock, before the plan is filled. */
 static unsigned int
 count_vm_queues(struct airlock_pipeline *pl)
 {
 	unsigned int nb = 0;
 
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
-		struct vm *vm = vm_get(pl, i);
+		const struct vm *vm = vm_get(pl, i);
 
-		if (vm != NULL && airlock_vnic_is_up(vm->vnic))
+		if (vm != NULL)
 			nb += vm->vnic->nb_queues;
 	}
 	return nb;

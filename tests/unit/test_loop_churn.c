@@ -11,6 +11,7 @@
  * and a packet lost on its way shows at once. Meanwhile the main lcore plugs and unplugs.
  */
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <rte_cycles.h>
@@ -19,8 +20,11 @@
 #include <rte_ring.h>
 
 #include "loop.h"
+#include "pipeline_priv.h"
 
 #define WINDOW 32
+/* Plans that are made while a VM comes and goes. */
+#define NB_PLANS 100
 
 static const struct rte_ether_addr stranger = {{0x02, 0, 0, 0, 0, 0x99}};
 
@@ -315,6 +319,60 @@ test_vm_is_changed(void)
 	return check_end();
 }
 
+/* The device comes and goes as it does in rte_vhost's thread: without the pipeline's lock. */
+static int
+flicker_main(void *arg)
+{
+	struct airlock_vnic *vnic = arg;
+
+	while (!atomic_load_explicit(&traffic.stop, memory_order_relaxed)) {
+		atomic_store_explicit(&vnic->vid, 0, memory_order_relaxed);
+		atomic_store_explicit(&vnic->vid, -1, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* What is in it has room in it. */
+static int
+make_plan(struct airlock_pipeline *pl)
+{
+	const struct plan *plan;
+	size_t used, room;
+	int ret;
+
+	pthread_mutex_lock(&pl->lock);
+	ret = plan_publish(pl);
+	plan = atomic_load_explicit(&pl->lcores[0]->plan, memory_order_relaxed);
+	used = plan->nb_tx * sizeof(*plan->tx);
+	room = malloc_usable_size(plan->tx);
+	pthread_mutex_unlock(&pl->lock);
+	TEST_ASSERT_SUCCESS(ret, "publish");
+	TEST_ASSERT(used <= room, "%zu bytes in %zu", used, room);
+	return TEST_SUCCESS;
+}
+
+static int
+test_vm_comes_while_plans_are_made(void)
+{
+	struct loop_conf conf = {
+		.nb_vms = 1, .vms = {{.absent = true, .nb_queues = LOOP_MAX_QUEUES}}};
+	struct airlock_pipeline *pl;
+
+	TEST_ASSERT_SUCCESS(loop_open(&conf), "open");
+	pl = loop.pipeline;
+	atomic_store_explicit(&traffic.stop, false, memory_order_relaxed);
+	traffic_lcore = rte_get_next_lcore(pl->lcores[0]->lcore_id, 1, 0);
+	TEST_ASSERT_SUCCESS(rte_eal_remote_launch(flicker_main, vm_get(pl, loop.vms[0].vm_id)->vnic,
+				    traffic_lcore),
+		"launch");
+	for (unsigned int i = 0; i < NB_PLANS; i++)
+		TEST_ASSERT_SUCCESS(make_plan(pl), "plan %u", i);
+	atomic_store_explicit(&traffic.stop, true, memory_order_relaxed);
+	rte_eal_wait_lcore(traffic_lcore);
+	traffic_lcore = 0;
+	return loop_check();
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, teardown, fn)
 
 static const struct unit_test_suite churn_suite = {
@@ -326,6 +384,7 @@ static const struct unit_test_suite churn_suite = {
 			CASE(test_guest_that_listens_comes_and_goes),
 			CASE(test_vm_is_added_and_deleted),
 			CASE(test_vm_is_changed),
+			CASE(test_vm_comes_while_plans_are_made),
 			TEST_CASES_END(),
 		},
 };
