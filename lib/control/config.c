@@ -167,6 +167,8 @@ config_open_vm(struct config_draft *draft, const char *name, struct config_where
 			name, AIRLOCK_MAX_VMS);
 	vm = &config->vms[i];
 	if (i == config->nb_vms) {
+		/* What is left of a VM that was there before is not this one's. */
+		*vm = (struct airlock_config_vm){0};
 		if (config_value_store(key, vm, name) < 0)
 			return config_fail(draft, where, "name '%.60s'%s, expected %s", name,
 				strlen(name) > 60 ? "..." : "",
