@@ -163,15 +163,32 @@ static int
 connection_new(int vid)
 {
 	struct airlock_vnic *vnic = vnic_of(vid);
+	int ret;
 
-	/* A listening socket takes a second connection while the first still serves: refuse it. */
-	if (vnic == NULL || airlock_vnic_is_up(vnic))
+	/*
+	 * A listening socket takes a second connection beside the first. Refuse it, also while the
+	 * first one's device is not up: what is noted of a connection has one place.
+	 */
+	if (vnic == NULL || atomic_exchange_explicit(&vnic->connected, true, memory_order_acq_rel))
 		return -1;
 	atomic_store_explicit(&vnic->rx_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&vnic->tx_mask, 0, memory_order_relaxed);
 	vnic->refused = false;
 	vnic_rings_connect(vnic);
-	return vnic_watch(vnic, vid);
+	ret = vnic_watch(vnic, vid);
+	if (ret < 0)
+		atomic_store_explicit(&vnic->connected, false, memory_order_release);
+	return ret;
+}
+
+/* Of one that was not refused; its device has gone before. */
+static void
+connection_end(int vid)
+{
+	struct airlock_vnic *vnic = vnic_of(vid);
+
+	if (vnic != NULL)
+		atomic_store_explicit(&vnic->connected, false, memory_order_release);
 }
 
 static const struct rte_vhost_device_ops device_ops = {
@@ -179,6 +196,7 @@ static const struct rte_vhost_device_ops device_ops = {
 	.destroy_device = device_destroy,
 	.vring_state_changed = vring_changed,
 	.new_connection = connection_new,
+	.destroy_connection = connection_end,
 };
 
 static bool

@@ -9,39 +9,17 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_log.h>
 
 #include "airlock_vnic.h"
+#include "front_end.h"
 #include "test.h"
 
-#define BYTES	      (UINT64_C(1) << 20)
-#define GET_FEATURES  1
-#define SET_MEM_TABLE 5
-#define VERSION	      1
-
-struct head {
-	uint32_t request;
-	uint32_t flags;
-	uint32_t bytes;
-};
-
-struct table {
-	struct head head;
-	uint32_t nb_regions;
-	uint32_t padding;
-	struct {
-		uint64_t guest_addr;
-		uint64_t bytes;
-		uint64_t vmm_addr;
-		uint64_t offset;
-	} regions[2];
-} __rte_packed;
+#define BYTES (UINT64_C(1) << 20)
 
 static struct airlock_page_table *pages;
 static struct airlock_vnic *vnic;
@@ -95,7 +73,7 @@ open_vnic(bool window)
 		.window = window,
 		.quiesce = quiesce,
 	};
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char path[64];
 	struct stat st;
 
 	rte_log_set_level_regexp("lib.vhost.*", RTE_LOG_EMERG);
@@ -108,17 +86,16 @@ open_vnic(bool window)
 	area = aligned_alloc(AIRLOCK_PAGE_SIZE, BYTES);
 	pages = airlock_page_table_create(area, 256, AIRLOCK_PAGE_SHIFT, &all, 1);
 	TEST_ASSERT_NOT_NULL(pages, "%s", rte_strerror(rte_errno));
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/airlock-shield-%d", getpid());
-	conf.path = addr.sun_path;
+	snprintf(path, sizeof(path), "/tmp/airlock-shield-%d", getpid());
+	conf.path = path;
 	conf.pages = pages;
 	conf.pool_dev = st.st_dev;
 	conf.pool_ino = st.st_ino;
 	vnic = airlock_vnic_create(&conf);
 	TEST_ASSERT_NOT_NULL(vnic, "%s", rte_strerror(rte_errno));
 	TEST_ASSERT_SUCCESS(airlock_vnic_start(vnic), "start");
-	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	TEST_ASSERT_SUCCESS(
-		connect(client, (struct sockaddr *)&addr, sizeof(addr)), "%s", addr.sun_path);
+	client = front_connect(path);
+	TEST_ASSERT(client >= 0, "%s: %s", path, strerror(-client));
 	return TEST_SUCCESS;
 }
 
@@ -139,39 +116,12 @@ close_vnic(void)
 static int
 send_table(uint32_t nb_regions)
 {
-	struct table table = {
-		.head = {.request = SET_MEM_TABLE, .flags = VERSION},
+	struct front_table table = {
 		.nb_regions = nb_regions,
 		.regions = {{0, BYTES, 0x10000000, 0}, {0x100000000, BYTES, 0x20000000, 0}},
 	};
-	struct iovec iov = {.iov_base = &table};
-	char control[CMSG_SPACE(sizeof(files))] = {0};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(nb_regions * sizeof(int)),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	table.head.bytes = 8 + nb_regions * sizeof(table.regions[0]);
-	iov.iov_len = sizeof(table.head) + table.head.bytes;
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(nb_regions * sizeof(int));
-	memcpy(CMSG_DATA(cmsg), files, nb_regions * sizeof(int));
-	return sendmsg(client, &msg, 0) == (ssize_t)iov.iov_len ? 0 : -errno;
-}
-
-/* Messages are handled in order: an answer says that all before it are done. */
-static bool
-answers(void)
-{
-	struct head head = {.request = GET_FEATURES, .flags = VERSION};
-	uint8_t answer[sizeof(head) + sizeof(uint64_t)];
-
-	return send(client, &head, sizeof(head), MSG_NOSIGNAL) == (ssize_t)sizeof(head) &&
-		recv(client, answer, sizeof(answer), MSG_WAITALL) == (ssize_t)sizeof(answer);
+	return front_send_table(client, &table, files);
 }
 
 static uint64_t
@@ -185,7 +135,7 @@ test_the_pool_does_not_stay_mapped(void)
 {
 	TEST_ASSERT_SUCCESS(open_vnic(true), "open");
 	TEST_ASSERT_SUCCESS(send_table(2), "table");
-	TEST_ASSERT(answers(), "the VM stays");
+	TEST_ASSERT(front_answers(client), "the VM stays");
 	TEST_ASSERT_EQUAL(count_mappings(files[0]), 1, "ordinary memory");
 	TEST_ASSERT_EQUAL(count_mappings(files[1]), 0, "the pool");
 	TEST_ASSERT_EQUAL(nb_refused(), 0, "refused");
@@ -193,7 +143,7 @@ test_the_pool_does_not_stay_mapped(void)
 	TEST_ASSERT_SUCCESS(send_table(2), "table");
 	TEST_ASSERT_SUCCESS(send_table(1), "table");
 	TEST_ASSERT_SUCCESS(send_table(2), "table");
-	TEST_ASSERT(answers(), "the VM stays");
+	TEST_ASSERT(front_answers(client), "the VM stays");
 	TEST_ASSERT_EQUAL(count_mappings(files[1]), 0, "the pool");
 	return TEST_SUCCESS;
 }
@@ -203,10 +153,10 @@ test_a_vm_without_a_window_must_not_have_the_pool(void)
 {
 	TEST_ASSERT_SUCCESS(open_vnic(false), "open");
 	TEST_ASSERT_SUCCESS(send_table(1), "table");
-	TEST_ASSERT(answers(), "ordinary memory is fine");
+	TEST_ASSERT(front_answers(client), "ordinary memory is fine");
 	TEST_ASSERT_EQUAL(nb_refused(), 0, "refused");
 	TEST_ASSERT_SUCCESS(send_table(2), "table");
-	TEST_ASSERT(!answers(), "the connection is closed");
+	TEST_ASSERT(!front_answers(client), "the connection is closed");
 	TEST_ASSERT_EQUAL(nb_refused(), 1, "refused");
 	TEST_ASSERT_EQUAL(count_mappings(files[1]), 0, "the pool");
 	return TEST_SUCCESS;
