@@ -50,7 +50,8 @@ typedef void (*airlock_vnic_event_fn)(struct airlock_vnic *vnic, bool up, void *
 /**
  * Wait until every lcore has passed a quiescent state. In rte_vhost's thread, which may hold
  * rte_vhost's locks of this NIC's rings, or in the thread that sets a window: the callee must take
- * no lock that is held while rte_vhost's callbacks are waited for.
+ * no lock that is held while rte_vhost's callbacks are waited for. Only for a NIC with a window:
+ * into the RX rings of any other lcores copy by rte_vhost, and wait for those locks.
  */
 typedef void (*airlock_vnic_quiesce_fn)(struct airlock_vnic *vnic, void *arg);
 
@@ -77,8 +78,8 @@ struct airlock_vnic_conf {
 	bool window; /**< the VM may get one: airlock serves the RX rings, no VIRTIO_F_IN_ORDER */
 	/** File for what is to outlive airlock of the RX rings of a *window*; NULL: nothing */
 	const char *record;
-	airlock_vnic_quiesce_fn quiesce; /**< needed with *window* */
-	airlock_vnic_kick_fn kick; /**< NULL: lcores never sleep; needs *quiesce* and *pool_ino* */
+	airlock_vnic_quiesce_fn quiesce; /**< needed with *window*, and only then */
+	airlock_vnic_kick_fn kick; /**< NULL: lcores never sleep; needs *pool_ino* */
 	/** The pool's file: rte_vhost gets no access to it. pool_ino 0: there is none */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
@@ -91,9 +92,10 @@ struct airlock_vnic_rx {
 	struct airlock_drops drops; /**< of packets that came as far as this ring */
 } __rte_cache_aligned;
 
-/** A TX ring's counters; the lcore that dequeues writes them. */
+/** What is a TX ring's; the lcore that dequeues writes it. */
 struct airlock_vnic_tx {
 	struct airlock_flow taken;
+	_Atomic bool looks; /**< the lcore is looking at the ring itself; control reads */
 } __rte_cache_aligned;
 
 /**

@@ -205,7 +205,7 @@ conf_is_good(const struct airlock_vnic_conf *conf)
 	return conf->nb_queues != 0 && conf->nb_queues <= AIRLOCK_VNIC_MAX_QUEUES &&
 		strlen(conf->name) < AIRLOCK_VNIC_NAME_MAX &&
 		(!conf->window || conf->quiesce != NULL) &&
-		(conf->kick == NULL || (conf->quiesce != NULL && conf->pool_ino != 0)) &&
+		(conf->kick == NULL || conf->pool_ino != 0) &&
 		strlen(conf->path) < AIRLOCK_VNIC_PATH_MAX;
 }
 

@@ -11,13 +11,14 @@
  * guest kicks for every batch as long as it is asked to (VIRTIO 1.2, 2.7.10 and 2.8.10).
  *
  * Thread rule: the lcore that owns the ring; as in vnic_burst.c, and a ring that it found in
- * kick_mask (acquire; pairs with the store in vnic_kick.c) stays until its next quiescent state.
+ * kick_mask stays until the end of its look (vnic_look.h).
  */
 
 #include <linux/virtio_ring.h>
 #include <rte_vhost.h>
 
 #include "vnic_avail.h"
+#include "vnic_look.h"
 #include "vnic_priv.h"
 
 /* A TX ring as it is now. */
@@ -27,18 +28,28 @@ struct tx_ring {
 	struct rte_vhost_vring vring;
 };
 
-static bool
-tx_ring_get(struct airlock_vnic *vnic, uint16_t queue_id, struct tx_ring *ring)
+static void
+tx_look_end(struct airlock_vnic *vnic, uint16_t queue_id)
 {
-	uint32_t mask = atomic_load_explicit(&vnic->kick_mask, memory_order_acquire);
-	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
-	uint16_t last_used;
+	look_end(&vnic->tx[queue_id].looks);
+}
 
-	if (vid < 0 || (mask & RTE_BIT32(queue_id)) == 0)
+/* If it is true, tx_look_end() is due. */
+static bool
+tx_look(struct airlock_vnic *vnic, uint16_t queue_id, struct tx_ring *ring)
+{
+	uint16_t vring_id = queue_id * 2 + 1, last_used;
+	int vid;
+
+	if (!look_begin(&vnic->tx[queue_id].looks, &vnic->kick_mask, RTE_BIT32(queue_id)))
 		return false;
+	vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
 	ring->features = atomic_load_explicit(&vnic->features, memory_order_relaxed);
-	return rte_vhost_get_vhost_vring(vid, queue_id * 2 + 1, &ring->vring) == 0 &&
-		rte_vhost_get_vring_base(vid, queue_id * 2 + 1, &ring->last_avail, &last_used) == 0;
+	if (vid >= 0 && rte_vhost_get_vhost_vring(vid, vring_id, &ring->vring) == 0 &&
+		rte_vhost_get_vring_base(vid, vring_id, &ring->last_avail, &last_used) == 0)
+		return true;
+	tx_look_end(vnic, queue_id);
+	return false;
 }
 
 static bool
@@ -92,9 +103,10 @@ airlock_vnic_arm(struct airlock_vnic *vnic, uint16_t queue_id)
 
 	if (!airlock_vnic_is_up(vnic) || (enabled & RTE_BIT32(queue_id)) == 0)
 		return true;
-	if (!tx_ring_get(vnic, queue_id, &ring))
+	if (!tx_look(vnic, queue_id, &ring))
 		return false;
 	ask(&ring, true);
+	tx_look_end(vnic, queue_id);
 	return true;
 }
 
@@ -103,15 +115,21 @@ airlock_vnic_disarm(struct airlock_vnic *vnic, uint16_t queue_id)
 {
 	struct tx_ring ring;
 
-	if (tx_ring_get(vnic, queue_id, &ring))
-		ask(&ring, false);
+	if (!tx_look(vnic, queue_id, &ring))
+		return;
+	ask(&ring, false);
+	tx_look_end(vnic, queue_id);
 }
 
 bool
 airlock_vnic_tx_pending(struct airlock_vnic *vnic, uint16_t queue_id)
 {
 	struct tx_ring ring;
+	bool pending;
 
-	return tx_ring_get(vnic, queue_id, &ring) &&
-		vnic_has_available(ring.features, &ring.vring, ring.last_avail);
+	if (!tx_look(vnic, queue_id, &ring))
+		return false;
+	pending = vnic_has_available(ring.features, &ring.vring, ring.last_avail);
+	tx_look_end(vnic, queue_id);
+	return pending;
 }

@@ -8,9 +8,10 @@
  *
  * A ring can be *armed* while rte_vhost has it set up, and a copy of its eventfd is watched for the
  * lcore. To arm it the lcore writes into the ring: rte_vhost_enable_guest_notification() would do
- * that under a lock that rte_vhost's thread may hold while it waits for the lcores. So before
+ * that under a lock that rte_vhost's thread may hold for as long as a message takes. So before
  * rte_vhost handles a message that changes memory or the ring (vnic_message.c), the ring is taken
- * out of kick_mask, and the lcores are waited for; after it, it is put back if all is there.
+ * out of kick_mask, and a look that is under way is waited for (vnic_look.h); after it, it is put
+ * back if all is there.
  *
  * A ring of which there is no eventfd that can be watched, as with a VMM that asks for polling, has
  * its lcore take short naps instead of waiting.
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "vnic_look.h"
 #include "vnic_priv.h"
 
 static bool
@@ -54,7 +56,7 @@ show(struct airlock_vnic *vnic, uint16_t queue_id)
 	atomic_fetch_or_explicit(&vnic->kick_mask, RTE_BIT32(queue_id), memory_order_release);
 }
 
-/* Once no lcore looks at the rings. */
+/* Once no lcore looks at the ring. */
 static void
 forget(struct airlock_vnic *vnic, uint16_t queue_id)
 {
@@ -68,17 +70,11 @@ forget(struct airlock_vnic *vnic, uint16_t queue_id)
 static void
 hide(struct airlock_vnic *vnic, uint16_t first, uint16_t last)
 {
-	bool was_shown = false;
-
 	for (uint16_t q = first; q < last; q++) {
-		was_shown |= is_shown(vnic, q);
-		/* The lcores are waited for; nothing is passed on by this. */
 		atomic_fetch_and_explicit(&vnic->kick_mask, ~RTE_BIT32(q), memory_order_relaxed);
-	}
-	if (was_shown)
-		vnic->quiesce(vnic, vnic->arg);
-	for (uint16_t q = first; q < last; q++)
+		look_wait(&vnic->tx[q].looks);
 		forget(vnic, q);
+	}
 }
 
 void

@@ -3,10 +3,11 @@
  */
 
 /*
- * A virtual NIC against a front end by hand: messages while the VM is up, at moments at which an
- * lcore is just looking, and a second connection. The test plays the lcore.
+ * A virtual NIC against a front end by hand: messages while the VM is up and an lcore is at work on
+ * its rings, and a second connection. A thread of the test plays the lcore.
  */
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -20,6 +21,7 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <rte_pause.h>
 
 #include "airlock_vnic.h"
 #include "front_end.h"
@@ -32,6 +34,7 @@
 #define BUFFER_BYTES 2048
 #define NB_FRAMES    256
 #define DEADLINE_MS  5000
+#define NB_MESSAGES  500
 
 /* A ring's parts, in guest memory: those of ring i begin so many bytes behind those of ring 0. */
 #define RING_BYTES 0x3000
@@ -44,25 +47,100 @@ static struct airlock_vnic *vnic;
 static struct rte_mempool *mbufs;
 static char path[64];
 static void *area;
-static int client = -1, memory_fd = -1, kick_fd = -1, call_fd = -1;
-static uint8_t *memory;
+static int client = -1, memory_fds[2] = {-1, -1}, kick_fd = -1, call_fd = -1;
 
-/* What rte_vhost's thread found. */
-static _Atomic unsigned int nb_quiesced;
-static _Atomic bool looked;
+static struct {
+	pthread_t thread;
+	bool runs;
+	bool copies; /* into the RX ring, too; else it only looks */
+	_Atomic bool stop;
+	_Atomic uint64_t rounds;
+	_Atomic uint64_t nb_found; /* buffers that a look has found */
+	_Atomic bool stuck; /* it was waited for in vain */
+} lcore;
 
 static void
 event(struct airlock_vnic *nic, bool up, void *arg)
 {
 }
 
-/* An lcore that comes now is one that is not waited for any more. */
+static int
+kick(struct airlock_vnic *nic, uint16_t queue_id, int fd, bool on, void *arg)
+{
+	return 0;
+}
+
+static uint64_t
+deadline_tsc(void)
+{
+	return rte_rdtsc() + rte_get_tsc_hz() / 1000 * DEADLINE_MS;
+}
+
+/* Until the lcore has gone round. */
 static void
 quiesce(struct airlock_vnic *nic, void *arg)
 {
-	atomic_fetch_add(&nb_quiesced, 1);
-	if (airlock_vnic_is_too_long(nic, 0))
-		atomic_store(&looked, true);
+	const uint64_t rounds = atomic_load(&lcore.rounds), end_tsc = deadline_tsc();
+
+	while (lcore.runs && atomic_load(&lcore.rounds) < rounds + 2) {
+		if (rte_rdtsc() < end_tsc)
+			continue;
+		atomic_store(&lcore.stuck, true);
+		return;
+	}
+}
+
+static void *
+lcore_main(void *arg)
+{
+	struct rte_mbuf *m = arg;
+
+	while (!atomic_load(&lcore.stop)) {
+		if (lcore.copies)
+			airlock_vnic_enqueue_burst(vnic, 0, &m, 1);
+		if (airlock_vnic_is_too_long(vnic, 0))
+			atomic_fetch_add(&lcore.nb_found, 1);
+		airlock_vnic_arm(vnic, 0);
+		airlock_vnic_tx_pending(vnic, 0);
+		airlock_vnic_disarm(vnic, 0);
+		atomic_fetch_add(&lcore.rounds, 1);
+	}
+	return NULL;
+}
+
+static struct rte_mbuf *
+make_packet(void)
+{
+	struct rte_mbuf *m;
+
+	mbufs = rte_pktmbuf_pool_create("front", 63, 0, 0, BUFFER_BYTES, SOCKET_ID_ANY);
+	m = mbufs != NULL ? rte_pktmbuf_alloc(mbufs) : NULL;
+	if (m != NULL)
+		rte_pktmbuf_append(m, 100);
+	return m;
+}
+
+static int
+start_lcore(bool copies)
+{
+	struct rte_mbuf *m = make_packet();
+
+	TEST_ASSERT_NOT_NULL(m, "no packet");
+	memset(&lcore, 0, sizeof(lcore));
+	lcore.copies = copies;
+	lcore.runs = true;
+	TEST_ASSERT_SUCCESS(pthread_create(&lcore.thread, NULL, lcore_main, m), "thread");
+	return TEST_SUCCESS;
+}
+
+static void
+stop_lcore(void)
+{
+	if (!lcore.runs)
+		return;
+	atomic_store(&lcore.stop, true);
+	pthread_join(lcore.thread, NULL);
+	lcore.runs = false;
 }
 
 static int
@@ -77,13 +155,12 @@ open_vnic(bool window)
 		.event = event,
 		.window = window,
 		.quiesce = quiesce,
+		.kick = kick,
 		.pool_ino = 1, /* nobody's: messages are looked at */
 	};
 
 	rte_log_set_level_regexp("lib.vhost.*", RTE_LOG_EMERG);
 	rte_log_set_level_regexp("airlock.*", RTE_LOG_EMERG);
-	atomic_store(&nb_quiesced, 0);
-	atomic_store(&looked, false);
 	area = aligned_alloc(AIRLOCK_PAGE_SIZE, NB_FRAMES * AIRLOCK_PAGE_SIZE);
 	pages = airlock_page_table_create(area, NB_FRAMES, AIRLOCK_PAGE_SHIFT, &all, 1);
 	TEST_ASSERT_NOT_NULL(pages, "%s", rte_strerror(rte_errno));
@@ -108,6 +185,7 @@ close_fd(int *fd)
 static void
 close_vnic(void)
 {
+	stop_lcore();
 	close_fd(&client);
 	airlock_vnic_destroy(vnic);
 	vnic = NULL;
@@ -117,20 +195,33 @@ close_vnic(void)
 	mbufs = NULL;
 	free(area);
 	area = NULL;
-	if (memory != NULL)
-		munmap(memory, MEMORY_BYTES);
-	memory = NULL;
-	close_fd(&memory_fd);
+	close_fd(&memory_fds[0]);
+	close_fd(&memory_fds[1]);
 	close_fd(&kick_fd);
 	close_fd(&call_fd);
 }
 
+/* A guest's memory, with a buffer posted in its RX ring. The two differ in size alone. */
 static int
-send_memory(void)
+make_memory(unsigned int i)
 {
-	struct front_table table = {.nb_regions = 1, .regions = {{0, MEMORY_BYTES, VMM_ADDR, 0}}};
+	const struct vring_desc desc = {BUFFER_ADDR, BUFFER_BYTES, VRING_DESC_F_WRITE, 0};
+	const uint16_t avail[] = {0, 1}; /* flags, index */
+	int fd = memory_fds[i] = memfd_create("front", MFD_CLOEXEC);
 
-	return front_send_table(client, &table, &memory_fd);
+	TEST_ASSERT(fd >= 0 && ftruncate(fd, (i + 1) * MEMORY_BYTES) == 0, "memfd");
+	TEST_ASSERT_EQUAL(pwrite(fd, &desc, sizeof(desc), DESC_AT), sizeof(desc), "descriptor");
+	TEST_ASSERT_EQUAL(pwrite(fd, avail, sizeof(avail), AVAIL_AT), sizeof(avail), "index");
+	return TEST_SUCCESS;
+}
+
+static int
+send_memory(unsigned int i)
+{
+	struct front_table table = {
+		.nb_regions = 1, .regions = {{0, (i + 1) * MEMORY_BYTES, VMM_ADDR, 0}}};
+
+	return front_send_table(client, &table, &memory_fds[i]);
 }
 
 static int
@@ -164,29 +255,21 @@ send_ring(uint32_t vring_id)
 	return TEST_SUCCESS;
 }
 
-/* A guest without mergeable buffers, that has posted one in its RX ring. */
+/* A guest without mergeable buffers. */
 static int
 come_up(void)
 {
 	const uint64_t features = RTE_BIT64(VIRTIO_F_VERSION_1);
-	struct vring_desc *desc;
-	struct vring_avail *avail;
 
-	memory_fd = memfd_create("front", MFD_CLOEXEC);
-	TEST_ASSERT(memory_fd >= 0 && ftruncate(memory_fd, MEMORY_BYTES) == 0, "memfd");
-	memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
-	TEST_ASSERT(memory != MAP_FAILED, "mmap");
+	for (unsigned int i = 0; i < RTE_DIM(memory_fds); i++)
+		TEST_ASSERT_SUCCESS(make_memory(i), "memory");
 	kick_fd = eventfd(0, EFD_CLOEXEC);
 	call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	desc = (void *)(memory + DESC_AT);
-	avail = (void *)(memory + AVAIL_AT);
-	desc[0] = (struct vring_desc){BUFFER_ADDR, BUFFER_BYTES, VRING_DESC_F_WRITE, 0};
-	avail->idx = 1;
 	TEST_ASSERT_SUCCESS(front_send(client, FRONT_SET_OWNER, NULL, 0, NULL, 0), "owner");
 	TEST_ASSERT_SUCCESS(
 		front_send(client, FRONT_SET_FEATURES, &features, sizeof(features), NULL, 0),
 		"features");
-	TEST_ASSERT_SUCCESS(send_memory(), "memory");
+	TEST_ASSERT_SUCCESS(send_memory(0), "memory");
 	TEST_ASSERT_SUCCESS(send_ring(0), "RX ring");
 	TEST_ASSERT_SUCCESS(send_ring(1), "TX ring");
 	TEST_ASSERT(front_answers(client), "the VM stays");
@@ -198,7 +281,7 @@ come_up(void)
 static bool
 can_connect_again(void)
 {
-	const uint64_t end_tsc = rte_rdtsc() + rte_get_tsc_hz() / 1000 * DEADLINE_MS;
+	const uint64_t end_tsc = deadline_tsc();
 	bool can = false;
 
 	while (!can && rte_rdtsc() < end_tsc) {
@@ -225,6 +308,22 @@ test_second_connection_is_refused(void)
 	return TEST_SUCCESS;
 }
 
+static int
+test_no_lcore_is_waited_for_that_waits_for_a_ring(void)
+{
+	TEST_ASSERT_SUCCESS(open_vnic(false), "open");
+	TEST_ASSERT_SUCCESS(come_up(), "up");
+	TEST_ASSERT_SUCCESS(start_lcore(true), "lcore");
+	for (unsigned int i = 0; i < NB_MESSAGES && !atomic_load(&lcore.stuck); i++) {
+		TEST_ASSERT_SUCCESS(send_fd(FRONT_SET_VRING_CALL, 1, call_fd), "call");
+		TEST_ASSERT_SUCCESS(send_fd(FRONT_SET_VRING_KICK, 1, kick_fd), "kick");
+		TEST_ASSERT_SUCCESS(send_memory(0), "the same memory");
+		TEST_ASSERT(front_answers(client), "the VM stays");
+	}
+	TEST_ASSERT(!atomic_load(&lcore.stuck), "the lcore waits for rte_vhost, and that for it");
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, close_vnic, fn)
 
 static const struct unit_test_suite vnic_front_suite = {
@@ -232,6 +331,7 @@ static const struct unit_test_suite vnic_front_suite = {
 	.unit_test_cases =
 		{
 			CASE(test_second_connection_is_refused),
+			CASE(test_no_lcore_is_waited_for_that_waits_for_a_ring),
 			TEST_CASES_END(),
 		},
 };
