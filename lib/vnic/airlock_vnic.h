@@ -86,10 +86,11 @@ struct airlock_vnic_conf {
 	void *arg; /**< for *event*, *quiesce* and *kick* */
 };
 
-/** An RX ring's counters; the lcore that enqueues writes them. */
+/** What is an RX ring's; the lcore that enqueues writes it. */
 struct airlock_vnic_rx {
 	struct airlock_flow delivered;
 	struct airlock_drops drops; /**< of packets that came as far as this ring */
+	_Atomic bool looks; /**< as that of a TX ring */
 } __rte_cache_aligned;
 
 /** What is a TX ring's; the lcore that dequeues writes it. */
@@ -116,6 +117,7 @@ struct airlock_vnic {
 	_Atomic uint32_t tx_mask; /**< bit q: TX ring of pair q is enabled */
 	_Atomic uint32_t caps; /**< enum airlock_offload_cap of the guest */
 	_Atomic uint32_t kick_mask; /**< bit q: TX ring of pair q can be armed */
+	_Atomic uint32_t look_mask; /**< bit q: RX ring of pair q can be looked at */
 	struct rte_mempool *frames;
 	struct airlock_page_table *pages;
 	uint16_t nb_queues;

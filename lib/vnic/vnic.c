@@ -109,6 +109,7 @@ device_new(int vid)
 	airlock_count(&vnic->nb_connects, 1);
 	vnic_rings_up(vnic, vid);
 	vnic_kicks_up(vnic, vid);
+	vnic_looks_give(vnic);
 	atomic_store_explicit(&vnic->vid, vid, memory_order_release);
 	if (nb_vrings / 2 > vnic->nb_queues)
 		VNIC_LOG(WARNING,

@@ -17,6 +17,7 @@
 #include <rte_vhost.h>
 
 #include "vnic_avail.h"
+#include "vnic_look.h"
 #include "vnic_priv.h"
 
 uint16_t
@@ -32,23 +33,35 @@ airlock_vnic_enqueue_burst(
 	return rte_vhost_enqueue_burst(vid, queue_id * 2, mbufs, n);
 }
 
-bool
-airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id)
+/* The lcore looks at the ring meanwhile. */
+static bool
+has_buffers(const struct airlock_vnic *vnic, uint16_t queue_id, uint64_t features)
 {
-	uint64_t features = atomic_load_explicit(&vnic->features, memory_order_relaxed);
 	int vid = atomic_load_explicit(&vnic->vid, memory_order_acquire);
 	uint16_t last_avail, last_used;
 	struct rte_vhost_vring vring;
 
-	if (vid < 0 || (features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0)
+	return vid >= 0 && rte_vhost_get_vhost_vring(vid, queue_id * 2, &vring) == 0 &&
+		rte_vhost_get_vring_base(vid, queue_id * 2, &last_avail, &last_used) == 0 &&
+		vring.desc != NULL && vnic_has_available(features, &vring, last_avail);
+}
+
+bool
+airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id)
+{
+	uint64_t features = atomic_load_explicit(&vnic->features, memory_order_relaxed);
+	_Atomic bool *looks = &vnic->rx[queue_id].looks;
+	bool too_long;
+
+	if ((features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0)
 		return false;
 	if (vnic->own != NULL)
 		return vnic_ring_has_buffers(vnic, queue_id);
-	if (rte_vhost_get_vhost_vring(vid, queue_id * 2, &vring) < 0 ||
-		rte_vhost_get_vring_base(vid, queue_id * 2, &last_avail, &last_used) < 0 ||
-		vring.desc == NULL)
+	if (!look_begin(looks, &vnic->look_mask, RTE_BIT32(queue_id)))
 		return false;
-	return vnic_has_available(features, &vring, last_avail);
+	too_long = has_buffers(vnic, queue_id, features);
+	look_end(looks);
+	return too_long;
 }
 
 uint16_t

@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "vnic_look.h"
 #include "vnic_priv.h"
 
 /* Requests of the vhost-user protocol. */
@@ -139,11 +140,29 @@ memory_changed(struct airlock_vnic *vnic, int vid)
 	return good ? RTE_VHOST_MSG_RESULT_NOT_HANDLED : RTE_VHOST_MSG_RESULT_ERR;
 }
 
+/* Looks of lcores at RX rings that rte_vhost serves. */
+static void
+looks_take(struct airlock_vnic *vnic)
+{
+	atomic_store_explicit(&vnic->look_mask, 0, memory_order_relaxed);
+	for (uint16_t q = 0; q < vnic->nb_queues; q++)
+		look_wait(&vnic->rx[q].looks);
+}
+
+void
+vnic_looks_give(struct airlock_vnic *vnic)
+{
+	/* Pairs with the load in look_begin(): what is looked at is there. */
+	if (vnic->own == NULL)
+		atomic_store_explicit(&vnic->look_mask, UINT32_MAX, memory_order_release);
+}
+
 static void
 ring_taken(struct airlock_vnic *vnic, uint32_t vring_id)
 {
 	if (vring_id / 2 >= vnic->nb_queues)
 		return;
+	looks_take(vnic);
 	if (vring_id % 2 == 0)
 		vnic_rings_take(vnic, vring_id / 2);
 	else
@@ -162,6 +181,7 @@ message_comes(int vid, void *msg)
 	case SET_FEATURES:
 	case SET_MEM_TABLE:
 	case SET_LOG_BASE:
+		looks_take(vnic);
 		vnic_rings_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
 		vnic_kicks_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
 		if (message->request == SET_MEM_TABLE)
@@ -190,6 +210,7 @@ message_done(int vid, void *msg)
 
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	vnic_looks_give(vnic);
 	if (message->request == SET_MEM_TABLE)
 		return memory_changed(vnic, vid);
 	vnic_rings_give(vnic, NULL);

@@ -40,6 +40,7 @@ void vnic_record_close(struct airlock_vnic *vnic);
 
 /* vnic_message.c: watch the messages of a connection. */
 int vnic_watch(const struct airlock_vnic *vnic, int vid);
+void vnic_looks_give(struct airlock_vnic *vnic); /* lcores may look at RX rings of rte_vhost's */
 bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_region *region);
 
 /* vnic_kick.c: the kicks of TX rings; all ignore a NIC whose lcores never sleep. */

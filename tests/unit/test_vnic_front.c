@@ -324,6 +324,22 @@ test_no_lcore_is_waited_for_that_waits_for_a_ring(void)
 	return TEST_SUCCESS;
 }
 
+static int
+test_rings_are_left_alone_while_memory_changes(void)
+{
+	TEST_ASSERT_SUCCESS(open_vnic(false), "open");
+	TEST_ASSERT_SUCCESS(come_up(), "up");
+	TEST_ASSERT_SUCCESS(start_lcore(false), "lcore");
+	for (unsigned int i = 0; i < NB_MESSAGES; i++) {
+		TEST_ASSERT_SUCCESS(send_memory(i % 2), "memory");
+		TEST_ASSERT(front_answers(client), "the VM stays");
+	}
+	stop_lcore();
+	TEST_ASSERT(atomic_load(&lcore.nb_found) > 0, "it has looked");
+	TEST_ASSERT(airlock_vnic_is_too_long(vnic, 0), "and may look still");
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, close_vnic, fn)
 
 static const struct unit_test_suite vnic_front_suite = {
@@ -332,6 +348,7 @@ static const struct unit_test_suite vnic_front_suite = {
 		{
 			CASE(test_second_connection_is_refused),
 			CASE(test_no_lcore_is_waited_for_that_waits_for_a_ring),
+			CASE(test_rings_are_left_alone_while_memory_changes),
 			TEST_CASES_END(),
 		},
 };
