@@ -258,7 +258,8 @@ airlock_vnic_rxring(struct airlock_vnic *vnic, uint16_t queue_id)
 void airlock_vnic_kick(struct airlock_vnic *vnic, uint16_t queue_id);
 
 /**
- * Copy packets into the VM and kick it if it wants that.
+ * Copy packets into the VM and kick it if it wants that. Of a NIC that was not made for a window;
+ * the rings of any other are filled by airlock_vnic_rxring().
  *
  * @return packets copied, from the first on; all mbufs stay the caller's. Nothing is counted.
  */

@@ -6,13 +6,15 @@
  * The virtual NIC's datapath: bursts into and out of a VM. Its life cycle is in vnic.c.
  *
  * Ring, descriptors and guest memory are read by rte_vhost, which checks them; what it hands out is
- * a packet in a frame of the pool. The RX rings of a VM that may get a window are airlock's own
- * (vnic_ring_burst.c).
+ * a packet in a frame of the pool. The RX rings of a VM that may get a window are airlock's own: the
+ * hand-off fills them by their engine (airlock_rxring.h), and here the guest is told.
  *
  * Thread rule: the lcore that owns the ring. The loads of vid (acquire) pair with its store
  * (release) in vnic.c, after the device's other fields were set. An lcore that read a vid may use
  * it until its next quiescent state: vnic.c waits for that before the device goes.
  */
+
+#include <sys/eventfd.h>
 
 #include <rte_vhost.h>
 
@@ -28,9 +30,21 @@ airlock_vnic_enqueue_burst(
 
 	if (unlikely(vid < 0))
 		return 0;
-	if (vnic->own != NULL)
-		return vnic_ring_enqueue_burst(vnic, queue_id, mbufs, n);
 	return rte_vhost_enqueue_burst(vid, queue_id * 2, mbufs, n);
+}
+
+void
+airlock_vnic_kick(struct airlock_vnic *vnic, uint16_t queue_id)
+{
+	const struct airlock_vnic_ring *slot = &vnic->rings[queue_id];
+	/* A ring that broke meanwhile, too: what was published before counts. */
+	struct airlock_rxring *engine = atomic_load_explicit(&slot->engine, memory_order_acquire);
+
+	if (unlikely(engine == NULL))
+		return;
+	if (slot->callfd >= 0)
+		eventfd_write(slot->callfd, 1);
+	airlock_rxring_kicked(engine);
 }
 
 /* The lcore looks at the ring meanwhile. */
@@ -53,11 +67,8 @@ airlock_vnic_is_too_long(struct airlock_vnic *vnic, uint16_t queue_id)
 	_Atomic bool *looks = &vnic->rx[queue_id].looks;
 	bool too_long;
 
-	if ((features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0)
-		return false;
-	if (vnic->own != NULL)
-		return vnic_ring_has_buffers(vnic, queue_id);
-	if (!look_begin(looks, &vnic->look_mask, RTE_BIT32(queue_id)))
+	if ((features & RTE_BIT64(VIRTIO_NET_F_MRG_RXBUF)) != 0 ||
+		!look_begin(looks, &vnic->look_mask, RTE_BIT32(queue_id)))
 		return false;
 	too_long = has_buffers(vnic, queue_id, features);
 	look_end(looks);

@@ -52,9 +52,4 @@ void vnic_kick_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enable
 void vnic_kicks_take(struct airlock_vnic *vnic, uint16_t queue_id);
 void vnic_kicks_give(struct airlock_vnic *vnic);
 
-/* vnic_ring_burst.c: see airlock_vnic_enqueue_burst(), airlock_vnic_is_too_long(). */
-uint16_t vnic_ring_enqueue_burst(
-	struct airlock_vnic *vnic, uint16_t queue_id, struct rte_mbuf **mbufs, uint16_t n);
-bool vnic_ring_has_buffers(struct airlock_vnic *vnic, uint16_t queue_id);
-
 #endif /* VNIC_PRIV_H */

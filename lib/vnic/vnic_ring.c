@@ -4,7 +4,7 @@
 
 /*
  * The RX rings that airlock serves itself: when the engine (rxring.c) is attached to a ring of
- * rte_vhost's, and when the lcores may use it. The datapath is in vnic_ring_burst.c.
+ * rte_vhost's, and when the lcores may use it: the hand-off, which fills it.
  *
  * A ring is *attached* from when the device is up and rte_vhost says that the ring is ready, until
  * the device goes or a message of the VMM's is about to move what the ring lies in
