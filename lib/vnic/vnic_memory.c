@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "vnic_ring_priv.h"
 
@@ -136,22 +135,6 @@ vnic_rings_give(struct airlock_vnic *vnic, const struct rte_vhost_memory *memory
 	pthread_mutex_unlock(&vnic->own->lock);
 }
 
-/* The guest is told of what went back, so that it posts it anew. */
-static void
-show_again(struct airlock_vnic *vnic, uint16_t queue_id)
-{
-	struct airlock_vnic_ring *slot = &vnic->rings[queue_id];
-	struct airlock_rxring *engine = vnic->own->rings[queue_id].engine;
-
-	if (airlock_rxring_publish(engine)) {
-		if (slot->callfd >= 0)
-			eventfd_write(slot->callfd, 1);
-		airlock_rxring_kicked(engine);
-	}
-	/* Pairs with the load in airlock_vnic_rxring(): all of the above first. */
-	atomic_store_explicit(&slot->engine, engine, memory_order_release);
-}
-
 int
 airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_window *window)
 {
@@ -176,7 +159,7 @@ airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic_win
 	place_window(vnic);
 	/* Not by rings_show(): this is not rte_vhost's thread. */
 	for (uint32_t left = was_visible; left != 0; left &= left - 1)
-		show_again(vnic, rte_bsf32(left));
+		ring_show(vnic, &own->rings[rte_bsf32(left)]);
 	pthread_mutex_unlock(&own->lock);
 	return 0;
 }

@@ -167,11 +167,25 @@ attach(struct airlock_vnic *vnic, struct ring *ring, const struct rte_vhost_vrin
 	return err == 0;
 }
 
+void
+ring_show(struct airlock_vnic *vnic, struct ring *ring)
+{
+	struct airlock_vnic_ring *slot = &vnic->rings[ring->queue_id];
+
+	/* Of what the lcore published and found no descriptor for, or what went back since. */
+	if (airlock_rxring_publish(ring->engine)) {
+		if (slot->callfd >= 0)
+			eventfd_write(slot->callfd, 1);
+		airlock_rxring_kicked(ring->engine);
+	}
+	/* Pairs with the load in airlock_vnic_rxring(): all of the above first, and callfd. */
+	atomic_store_explicit(&slot->engine, ring->engine, memory_order_release);
+}
+
 /* Attach the ring if it is not, and make it visible, as far as all is there for it. */
 static void
 show(struct airlock_vnic *vnic, struct ring *ring)
 {
-	struct airlock_vnic_ring *slot = &vnic->rings[ring->queue_id];
 	struct vnic_rings *own = vnic->own;
 	struct rte_vhost_vring vring = {.callfd = -1};
 
@@ -183,9 +197,8 @@ show(struct airlock_vnic *vnic, struct ring *ring)
 		ring->attached = attach(vnic, ring, &vring);
 	if (!ring->attached)
 		return;
-	callfd_renew(slot, vring.callfd);
-	/* Pairs with the load in airlock_vnic_rxring(): ring and callfd first. */
-	atomic_store_explicit(&slot->engine, ring->engine, memory_order_release);
+	callfd_renew(&vnic->rings[ring->queue_id], vring.callfd);
+	ring_show(vnic, ring);
 }
 
 void

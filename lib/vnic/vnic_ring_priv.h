@@ -56,6 +56,8 @@ ring_is_visible(const struct airlock_vnic *vnic, uint16_t queue_id)
 
 /* vnic_ring.c: make rings first to last - 1 invisible, and wait. */
 void rings_hide(struct airlock_vnic *vnic, uint16_t first, uint16_t last);
+/* Make a ring that is attached visible; its guest is told of what it does not know yet. */
+void ring_show(struct airlock_vnic *vnic, struct ring *ring);
 /* Make visible what rte_vhost has ready; in its thread. */
 void rings_show(struct airlock_vnic *vnic);
 

@@ -340,6 +340,34 @@ test_rings_are_left_alone_while_memory_changes(void)
 	return TEST_SUCCESS;
 }
 
+static int
+test_guest_is_told_by_its_new_eventfd(void)
+{
+	struct airlock_rxring *ring;
+	uint32_t frames[RING_SIZE];
+	struct rte_mbuf *m;
+	eventfd_t count;
+
+	TEST_ASSERT_SUCCESS(open_vnic(true), "open");
+	TEST_ASSERT_SUCCESS(come_up(), "up");
+	ring = airlock_vnic_rxring(vnic, 0);
+	TEST_ASSERT_NOT_NULL(ring, "the ring is served");
+	airlock_rxring_poll(ring, frames, RTE_DIM(frames));
+	m = make_packet();
+	TEST_ASSERT_NOT_NULL(m, "no packet");
+	TEST_ASSERT_SUCCESS(airlock_rxring_put_copy(ring, m), "put");
+	rte_pktmbuf_free(m);
+	TEST_ASSERT(airlock_rxring_publish(ring), "the guest wants to be told");
+	/* Before it is, the VMM gives the ring another eventfd. */
+	close_fd(&call_fd);
+	call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	TEST_ASSERT_SUCCESS(send_fd(FRONT_SET_VRING_CALL, 0, call_fd), "call");
+	TEST_ASSERT(front_answers(client), "the VM stays");
+	TEST_ASSERT_NOT_NULL(airlock_vnic_rxring(vnic, 0), "the ring is served");
+	TEST_ASSERT_SUCCESS(eventfd_read(call_fd, &count), "nobody tells the guest");
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, close_vnic, fn)
 
 static const struct unit_test_suite vnic_front_suite = {
@@ -349,6 +377,7 @@ static const struct unit_test_suite vnic_front_suite = {
 			CASE(test_second_connection_is_refused),
 			CASE(test_no_lcore_is_waited_for_that_waits_for_a_ring),
 			CASE(test_rings_are_left_alone_while_memory_changes),
+			CASE(test_guest_is_told_by_its_new_eventfd),
 			TEST_CASES_END(),
 		},
 };
