@@ -111,8 +111,20 @@ desc_write(struct airlock_rxring *ring, const struct rxring_used *used, uint16_t
 
 	__atomic_store_n(&to->id, used->id, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->len, used->len, __ATOMIC_RELAXED);
-	if (unlikely(ring->vring.log_used != NULL))
-		ring->vring.log_used(ring->vring.arg, idx * sizeof(*to), sizeof(*to));
+}
+
+/* When all of it stands there: what is written after it was copied elsewhere is lost. */
+static void
+log_used(const struct airlock_rxring *ring, uint16_t idx)
+{
+	const struct airlock_rxring_vring *vring = &ring->vring;
+	bool wrap = false;
+
+	for (uint16_t i = 0; i < ring->nb_used; i++) {
+		vring->log_used(
+			vring->arg, idx * sizeof(*vring->desc_packed), sizeof(*vring->desc_packed));
+		advance(&idx, &wrap, ring->used[i].nb_descs, vring->size);
+	}
 }
 
 /* VIRTIO 1.2, 2.8.6: of a used descriptor, the flags count that say so, and whether it has data. */
@@ -173,6 +185,8 @@ rxring_packed_flush(struct airlock_rxring *ring)
 		nb_descs += used->nb_descs;
 	}
 	__atomic_store_n(&descs[first].flags, first_flags, __ATOMIC_RELEASE);
+	if (unlikely(ring->vring.log_used != NULL))
+		log_used(ring, first);
 	ring->nb_held -= nb_descs;
 	ring->nb_used = 0;
 	/* The descriptors before the driver's wish; pairs with the driver's fence, which has the

@@ -52,10 +52,18 @@ log_write(void *arg, uint64_t guest_addr, uint64_t len)
 	guest.logged_bytes += len;
 }
 
+/* What is logged has been written: of a packed ring, a descriptor is used in this round. */
 static void
 log_used(void *arg, uint64_t offset, uint64_t len)
 {
+	const uint16_t both = 1 << VRING_PACKED_DESC_F_AVAIL | 1 << VRING_PACKED_DESC_F_USED;
+	uint16_t flags;
+
 	guest.logged_used++;
+	if (!guest.conf.packed)
+		return;
+	flags = guest.vring.desc_packed[offset / sizeof(guest.vring.desc_packed[0])].flags;
+	guest.logged_early += (flags & both) != (guest.used_wrap ? both : 0);
 }
 
 /* As if the ring had gone round up to where it begins: used in this round, or in the last one. */

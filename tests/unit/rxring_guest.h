@@ -72,6 +72,7 @@ struct guest {
 	bool avail_wrap; /**< packed */
 	bool used_wrap;
 	uint64_t logged_used; /**< calls */
+	uint64_t logged_early; /**< of these, of what was not written yet */
 	uint64_t logged_bytes;
 };
 

@@ -196,6 +196,7 @@ run_log(void)
 	TEST_ASSERT_EQUAL(guest.logged_bytes, 512, "packet and header");
 	airlock_rxring_publish(guest.ring);
 	TEST_ASSERT_EQUAL(guest.logged_used, guest.conf.packed ? 1 : 2, "elements and index");
+	TEST_ASSERT_EQUAL(guest.logged_early, 0, "and nothing before it was written");
 	return TEST_SUCCESS;
 }
 
