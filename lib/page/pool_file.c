@@ -34,23 +34,35 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+/* The descriptor, locked, or -errno. */
 static int
-file_open(struct pool_file *file, const char *path, size_t bytes)
+file_lock(const char *path, struct stat *st)
 {
-	struct stat st;
 	int err, fd;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		goto close_fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, st) == 0)
+		return fd;
+	err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	close(fd);
+	return err;
+}
+
+static int
+file_open(struct pool_file *file, const char *path, size_t bytes)
+{
+	struct stat st;
+	int err, fd = file_lock(path, &st);
+
+	/* A daemon that ended between the two calls has removed what was opened. */
+	while (fd >= 0 && st.st_nlink == 0) {
+		close(fd);
+		fd = file_lock(path, &st);
 	}
-	if (fstat(fd, &st) < 0) {
-		err = -errno;
-		goto close_fd;
-	}
+	if (fd < 0)
+		return fd;
 	file->made = st.st_size == 0;
 	if (file->made && ftruncate(fd, bytes) < 0) {
 		err = -errno;
