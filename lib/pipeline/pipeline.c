@@ -210,13 +210,13 @@ free_port:
 	return ret;
 }
 
+/* Of one stage, and none for all. */
 static bool
-same_object(const struct airlock_pipeline_share *a, const struct airlock_pipeline_share *b)
+same_queues(const struct airlock_pipeline_share *a, const struct airlock_pipeline_share *b)
 {
-	if (a->stage != b->stage)
+	if (a->stage == AIRLOCK_STAGE_RX ? a->uplink_id != b->uplink_id : strcmp(a->vm, b->vm) != 0)
 		return false;
-	return a->stage == AIRLOCK_STAGE_RX ? a->uplink_id == b->uplink_id
-					    : strcmp(a->vm, b->vm) == 0;
+	return a->all_queues || b->all_queues || a->queue_id == b->queue_id;
 }
 
 int
@@ -229,9 +229,9 @@ airlock_pipeline_share(struct airlock_pipeline *pl, const struct airlock_pipelin
 	for (uint16_t i = 0; i < pl->nb_shares; i++) {
 		const struct airlock_pipeline_share *other = &pl->shares[i];
 
-		if (!share->all && !other->all && same_object(share, other) &&
-			(share->all_queues || other->all_queues ||
-				share->queue_id == other->queue_id))
+		if (share->all != other->all || share->stage != other->stage)
+			continue;
+		if (share->all ? share->lcore_idx == other->lcore_idx : same_queues(share, other))
 			return -EEXIST;
 	}
 	shares = realloc(pl->shares, (pl->nb_shares + 1) * sizeof(*shares));

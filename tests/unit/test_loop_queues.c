@@ -250,6 +250,12 @@ test_share_given_twice_is_refused(void)
 	share.lcore_idx = 2;
 	share.uplink_id = 1;
 	TEST_ASSERT_EQUAL(airlock_pipeline_share(loop.pipeline, &share), -EINVAL, "no such lcore");
+	share.lcore_idx = 0;
+	share.all = true;
+	TEST_ASSERT_SUCCESS(airlock_pipeline_share(loop.pipeline, &share), "for all");
+	TEST_ASSERT_EQUAL(airlock_pipeline_share(loop.pipeline, &share), -EEXIST, "for all, again");
+	share.lcore_idx = 1;
+	TEST_ASSERT_SUCCESS(airlock_pipeline_share(loop.pipeline, &share), "another lcore");
 	return TEST_SUCCESS;
 }
 
