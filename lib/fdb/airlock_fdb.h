@@ -108,9 +108,10 @@ int airlock_fdb_add(
 /**
  * Delete a VM's MAC and its place in the flood group.
  *
- * On return no reader uses what was deleted: the VM may be freed.
+ * On return no reader uses what was deleted: the VM may be freed. Needs no memory: without any the
+ * rest of the group gets no floods for a moment.
  *
- * @return 0; -ENOENT (MAC not in the domain); -ENOMEM. On error nothing has changed.
+ * @return 0; -ENOENT (MAC not in the domain)
  */
 int airlock_fdb_del(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint16_t domain);
 

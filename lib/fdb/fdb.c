@@ -227,20 +227,25 @@ airlock_fdb_del(struct airlock_fdb *fdb, const struct rte_ether_addr *mac, uint1
 	const uint64_t key = airlock_fdb_key_mac(mac, domain);
 	struct airlock_fdb_group *old_group, *group = NULL;
 	int vm_id = find_key(fdb, key);
+	bool shared;
 
 	if (vm_id < 0)
 		return -ENOENT;
 	old_group = fdb_flood_get(fdb->flood, domain);
-	if (old_group->nb_vms > 1) {
+	shared = old_group->nb_vms > 1;
+	if (shared)
 		group = fdb_group_without(old_group, (uint16_t)vm_id);
-		if (group == NULL)
-			return -ENOMEM;
-	}
 	front_del(fdb, key);
 	fdb_flood_set(fdb->flood, domain, group);
 	rte_hash_del_key(fdb->hash, &key);
 	/* That has waited for the readers: the front's slot and the old group have none left. */
-	rte_free(old_group);
+	if (shared && group == NULL) {
+		/* No memory for another one: the others were not flooded for so long. */
+		fdb_group_remove(old_group, (uint16_t)vm_id);
+		fdb_flood_set(fdb->flood, domain, old_group);
+	} else {
+		rte_free(old_group);
+	}
 	count_add(fdb, -1);
 	return 0;
 }

@@ -44,4 +44,7 @@ struct airlock_fdb_group *fdb_group_with(const struct airlock_fdb_group *old, ui
 /** A new group: *old*, of two VMs or more, without one. @return for rte_free(); NULL: no memory */
 struct airlock_fdb_group *fdb_group_without(const struct airlock_fdb_group *old, uint16_t vm_id);
 
+/** Take a VM out of a group of two or more, which no reader has. */
+void fdb_group_remove(struct airlock_fdb_group *group, uint16_t vm_id);
+
 #endif /* FDB_PRIV_H */

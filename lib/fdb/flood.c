@@ -6,8 +6,8 @@
  * Flood groups: for each broadcast domain the VMs that are in it, in the order they came. fdb.c
  * keeps them in step with its table.
  *
- * A group is never changed, only replaced by a changed copy: a reader walks the one it got, and the
- * writer frees it when no reader can be walking it any more.
+ * A group that readers can get is never changed, only replaced by a changed copy: a reader walks the
+ * one it got, and the writer frees it when no reader can be walking it any more.
  *
  * Thread rule: one writer at a time; readers under RCU.
  */
@@ -69,4 +69,16 @@ fdb_group_without(const struct airlock_fdb_group *old, uint16_t vm_id)
 			group->vm_ids[group->nb_vms++] = old->vm_ids[i];
 	}
 	return group;
+}
+
+void
+fdb_group_remove(struct airlock_fdb_group *group, uint16_t vm_id)
+{
+	uint16_t nb_vms = 0;
+
+	for (unsigned int i = 0; i < group->nb_vms; i++) {
+		if (group->vm_ids[i] != vm_id)
+			group->vm_ids[nb_vms++] = group->vm_ids[i];
+	}
+	group->nb_vms = nb_vms;
 }

@@ -18,6 +18,7 @@
 
 static struct rte_rcu_qsbr *qsv;
 static struct airlock_fdb *fdb;
+static void *memory;
 
 static int
 setup(void)
@@ -364,6 +365,54 @@ test_bad_moves_are_refused_and_change_nothing(void)
 	return TEST_SUCCESS;
 }
 
+/* All of the EAL's memory, in pieces that lead from one to the next. */
+static void
+take_all_memory(void)
+{
+	for (size_t bytes = 64 << 20; bytes > 0; bytes /= 2) {
+		void **piece;
+
+		while ((piece = rte_malloc(NULL, RTE_MAX(bytes, sizeof(*piece)), 0)) != NULL) {
+			*piece = memory;
+			memory = piece;
+		}
+	}
+}
+
+static void
+give_all_memory(void)
+{
+	while (memory != NULL) {
+		void *next = *(void **)memory;
+
+		rte_free(memory);
+		memory = next;
+	}
+}
+
+static int
+test_deletion_needs_no_memory(void)
+{
+	const struct airlock_fdb_group *group;
+	int ret;
+
+	for (unsigned int i = 1; i <= 3; i++)
+		TEST_ASSERT_SUCCESS(add(i, DOMAIN, i), "add %u", i);
+	take_all_memory();
+	ret = del(2, DOMAIN);
+	give_all_memory();
+	TEST_ASSERT_SUCCESS(ret, "del");
+	TEST_ASSERT_EQUAL(lookup(2, DOMAIN), AIRLOCK_FDB_MISS, "deleted");
+	group = airlock_fdb_flood(fdb, DOMAIN);
+	TEST_ASSERT_NOT_NULL(group, "the others are flooded");
+	TEST_ASSERT(
+		group->nb_vms == 2 && group->vm_ids[0] == 1 && group->vm_ids[1] == 3, "without it");
+	TEST_ASSERT_SUCCESS(del(1, DOMAIN), "del");
+	TEST_ASSERT_SUCCESS(del(3, DOMAIN), "del");
+	TEST_ASSERT_NULL(airlock_fdb_flood(fdb, DOMAIN), "nobody left");
+	return TEST_SUCCESS;
+}
+
 #define FDB_CASE(fn) TEST_CASE_ST(setup, teardown, fn)
 
 static const struct unit_test_suite fdb_suite = {
@@ -381,6 +430,7 @@ static const struct unit_test_suite fdb_suite = {
 			FDB_CASE(test_flood_group_follows_the_entries),
 			FDB_CASE(test_entry_moves_with_its_place_in_the_groups),
 			FDB_CASE(test_bad_moves_are_refused_and_change_nothing),
+			FDB_CASE(test_deletion_needs_no_memory),
 			TEST_CASES_END(),
 		},
 };
