@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -368,12 +369,37 @@ test_guest_is_told_by_its_new_eventfd(void)
 	return TEST_SUCCESS;
 }
 
+/* Somebody who listens and accepts nobody, with as many waiting as may. */
+static int
+test_busy_socket_is_somebodys(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct airlock_vnic_conf conf = {
+		.name = "front", .path = path, .server = true, .nb_queues = 1, .event = event};
+	int ret;
+
+	snprintf(path, sizeof(path), "/tmp/airlock-front-%d", getpid());
+	memcpy(addr.sun_path, path, sizeof(path));
+	kick_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	TEST_ASSERT_SUCCESS(bind(kick_fd, (struct sockaddr *)&addr, sizeof(addr)), "%s", path);
+	TEST_ASSERT_SUCCESS(listen(kick_fd, 0), "%s", path);
+	client = front_connect(path);
+	TEST_ASSERT(client >= 0, "one may wait");
+	vnic = airlock_vnic_create(&conf);
+	TEST_ASSERT_NOT_NULL(vnic, "%s", rte_strerror(rte_errno));
+	ret = airlock_vnic_start(vnic);
+	unlink(path);
+	TEST_ASSERT_EQUAL(ret, -EADDRINUSE, "start");
+	return TEST_SUCCESS;
+}
+
 #define CASE(fn) TEST_CASE_ST(NULL, close_vnic, fn)
 
 static const struct unit_test_suite vnic_front_suite = {
 	.suite_name = "vnic_front",
 	.unit_test_cases =
 		{
+			CASE(test_busy_socket_is_somebodys),
 			CASE(test_second_connection_is_refused),
 			CASE(test_no_lcore_is_waited_for_that_waits_for_a_ring),
 			CASE(test_rings_are_left_alone_while_memory_changes),
