@@ -8,7 +8,7 @@
 /**
  * @file
  * What rte_telemetry tells of a pipeline: /airlock/uplinks, /airlock/vms, /airlock/vm,NAME,
- * /airlock/pages, /airlock/lcores, /airlock/balance.
+ * /airlock/pages, /airlock/pages/verify, /airlock/lcores, /airlock/balance, /airlock/cost.
  *
  * Thread rule: main thread; the answers are made in telemetry's own threads.
  */

@@ -6,8 +6,8 @@
  * Flood groups: for each broadcast domain the VMs that are in it, in the order they came. fdb.c
  * keeps them in step with its table.
  *
- * A group that readers can get is never changed, only replaced by a changed copy: a reader walks the
- * one it got, and the writer frees it when no reader can be walking it any more.
+ * A group that readers can get is never changed, only replaced by a changed copy: a reader walks
+ * the one it got, and the writer frees it when no reader can be walking it any more.
  *
  * Thread rule: one writer at a time; readers under RCU.
  */

@@ -11,7 +11,7 @@
  * unmapping, which cost_correct.c finds out.
  *
  * For copying, a buffer of the size of a guest's rings plays the guest. Warm is the same few frames
- * over and over. Cold is a walk over frames and buffers, 16 KiB apart, that comes back to the same
+ * over and over. Cold is a walk over frames and buffers, 32 KiB apart, that comes back to the same
  * place after more bytes than the nearest caches hold.
  *
  * Each figure is the median of some rounds, so that an interrupt does not count.

@@ -150,11 +150,10 @@ void airlock_pool_stats(const struct airlock_pool *pool, struct airlock_pool_sta
 
 /**
  * Hold the table against the mempools, each against its partition's frames. While the lcores run
- * the two are counted again, for some milliseconds, until they agree once.
+ * the two are counted again, for some milliseconds, until they agree once. Where it is strict, what
+ * cards have is held against the table, too.
  *
  * @param report  receives the figures; may be NULL
- * Where it is strict, what cards have is held against the table, too.
- *
  * @return 0; -EBADMSG if they differ, a frame is in no state, or a transition was wrong
  */
 int airlock_pool_verify(const struct airlock_pool *pool, struct airlock_pool_report *report);

@@ -330,8 +330,8 @@ int airlock_pipeline_set_vm_stray(
  * Tell an lcore what to run, before the start. What nobody is told to run is spread evenly over the
  * lcores that run the stage for all; with no share at all, every lcore runs all stages.
  *
- * @return 0; -EINVAL (out of range); -EEXIST (another lcore was told so already; or this one, to run
- *         the stage for all)
+ * @return 0; -EINVAL (out of range); -EEXIST (another lcore was told so already; or this one, to
+ *         run the stage for all)
  */
 int airlock_pipeline_share(
 	struct airlock_pipeline *pipeline, const struct airlock_pipeline_share *share);

@@ -8,10 +8,10 @@
 /*
  * What the pipeline's files share. Control files: pipeline.c (life), vm.c (VMs), vm_set.c (what of
  * them may change), vm_window.c (their windows), policer.c (their limits), vm_mirror.c (their
- * mirrors), plan.c (who runs what), idle_watch.c (what wakes whom), totals.c (statistics). Datapath
- * files: lcore.c (the loop), classify.c (whom for), deliver.c (to a VM), flood.c (to many), send.c
- * (to an uplink, to another lcore), limit.c (within a limit), mirror.c (copies), idle.c (nothing to
- * do).
+ * mirrors), plan.c (who runs what), idle_watch.c (what wakes whom), hotplug.c (an uplink that
+ * vanishes), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
+ * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within a
+ * limit), mirror.c (copies), idle.c (nothing to do).
  */
 
 #include <assert.h>
@@ -263,7 +263,7 @@ int vm_start(struct vm *vm);
 /* vm_set.c */
 struct vm_net *vm_net_create(const struct airlock_pipeline_vm_net *conf);
 
-/* window.c */
+/* vm_window.c */
 uint32_t vm_window_quota(const struct airlock_pipeline *pl, uint32_t pages);
 int vm_window_create(struct vm *vm, const struct airlock_pipeline_vm *conf);
 void vm_window_down(struct vm *vm);

@@ -108,11 +108,9 @@ vm_alloc(struct airlock_pipeline *pl, const struct airlock_pipeline_vm *conf)
 		.pages = airlock_pool_table(pl->pool),
 		.event = vm_event,
 	};
-	uint64_t pool_bytes;
 	struct vm *vm;
 	int ret = -ENOMEM;
 
-	airlock_pool_file(pl->pool, &vnic_conf.pool_dev, &vnic_conf.pool_ino, &pool_bytes);
 	vm = rte_zmalloc("airlock_vm", sizeof(*vm), RTE_CACHE_LINE_SIZE);
 	if (vm == NULL) {
 		rte_errno = ENOMEM;

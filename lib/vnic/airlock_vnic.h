@@ -110,7 +110,10 @@ struct airlock_vnic_ring {
 
 struct vnic_rings;
 
-/** What lcores look at. Written by rte_vhost's thread, but for the counters. */
+/**
+ * What lcores look at. Written by rte_vhost's thread, but for what is a ring's; a ring that the
+ * guest broke is taken out of rx_mask by control.
+ */
 struct airlock_vnic {
 	_Atomic int vid; /**< rte_vhost's device; -1: the VM is not there. Written last (release) */
 	_Atomic uint32_t rx_mask; /**< bit q: RX ring of pair q is enabled */

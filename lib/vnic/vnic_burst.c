@@ -6,8 +6,8 @@
  * The virtual NIC's datapath: bursts into and out of a VM. Its life cycle is in vnic.c.
  *
  * Ring, descriptors and guest memory are read by rte_vhost, which checks them; what it hands out is
- * a packet in a frame of the pool. The RX rings of a VM that may get a window are airlock's own: the
- * hand-off fills them by their engine (airlock_rxring.h), and here the guest is told.
+ * a packet in a frame of the pool. The RX rings of a VM that may get a window are airlock's own:
+ * the hand-off fills them by their engine (airlock_rxring.h), and here the guest is told.
  *
  * Thread rule: the lcore that owns the ring. The loads of vid (acquire) pair with its store
  * (release) in vnic.c, after the device's other fields were set. An lcore that read a vid may use

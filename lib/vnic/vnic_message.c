@@ -15,8 +15,8 @@
  * zero and that nobody else sees. A VM that was not meant to have a window is refused.
  *
  * Thread rule: rte_vhost's thread, which holds the locks of the device's rings meanwhile. Lcores
- * only try those of TX rings, but wait for those of RX rings that rte_vhost serves: so lcores may be
- * waited for here only for a NIC whose RX rings airlock serves.
+ * only try those of TX rings, but wait for those of RX rings that rte_vhost serves: so lcores may
+ * be waited for here only for a NIC whose RX rings airlock serves.
  */
 
 #include <errno.h>
