@@ -20,6 +20,7 @@
 #include <rte_ether.h>
 #include <rte_prefetch.h>
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 #define PREFETCH_AHEAD 4

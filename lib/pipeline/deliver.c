@@ -16,6 +16,7 @@
 #include <rte_ip.h>
 #include <rte_hash_crc.h>
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 static void

@@ -16,6 +16,7 @@
  * Thread rule: any lcore of the pipeline.
  */
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 /* The ring that floods come by: the VM's lowest that is enabled; -1 if there is none. */

@@ -17,6 +17,7 @@
  * Thread rule: any lcore of the pipeline.
  */
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 void

@@ -10,14 +10,12 @@
  * them may change), vm_window.c (their windows), policer.c (their limits), vm_mirror.c (their
  * mirrors), plan.c (who runs what), idle_watch.c (what wakes whom), hotplug.c (an uplink that
  * vanishes), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
- * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within a
- * limit), mirror.c (copies), idle.c (nothing to do).
+ * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within
+ * a limit), mirror.c (copies; mirror.h is theirs), idle.c (nothing to do).
  */
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_mbuf_dyn.h>
@@ -41,18 +39,6 @@ enum limit {
 	LIMIT_STORM, /* flooded packets from the VM */
 	LIMIT_MAX,
 };
-
-/* Bits of a mirror's directions. */
-#define MIRROR_RX 1
-#define MIRROR_TX 2
-
-/* Who gets copies of a VM's packets. One word, so that it changes as a whole. */
-struct mirror {
-	uint16_t vm_id;
-	uint16_t stamp;
-	uint32_t directions; /* 0: no mirror */
-};
-static_assert(sizeof(struct mirror) == sizeof(uint64_t), "a mirror is one word");
 
 /* An lcore's counters of one VM, beside those of the VM's rings. Writer: the lcore. */
 struct vm_block {
@@ -90,7 +76,7 @@ struct vm {
 	_Atomic(struct policer *)
 		policers[LIMIT_MAX]; /* control publishes, lcores use; NULL: none */
 	struct airlock_limits limits; /* control only, under the pipeline's lock */
-	_Atomic uint64_t mirror; /* a struct mirror; control writes, lcores read */
+	_Atomic uint64_t mirror; /* a struct mirror (mirror.h); control writes, lcores read */
 };
 
 /* An lcore's counters of one uplink. Writer: the lcore. */
@@ -302,10 +288,6 @@ void deliver_burst(struct lcore *lc, const uint16_t *vm_ids, struct rte_mbuf **m
 void deliver_from_inbox(struct lcore *lc, struct rte_mbuf **mbufs, uint16_t n);
 void deliver_copies(struct lcore *lc, struct vm *vm, struct rte_mbuf **mbufs, uint16_t n);
 
-/* mirror.c */
-void mirror_copies(
-	struct lcore *lc, const struct mirror *mirror, struct rte_mbuf *const *mbufs, uint16_t n);
-
 /* flood.c: consumes the packet. */
 void flood(struct lcore *lc, struct rte_mbuf *m, uint16_t domain, const struct vm *source,
 	const struct vm_net *source_net);
@@ -365,27 +347,6 @@ lcore_wake(struct lcore *lc)
 	if (unlikely(atomic_load_explicit(&lc->idle.asleep, memory_order_relaxed)) &&
 		atomic_exchange_explicit(&lc->idle.asleep, false, memory_order_acq_rel))
 		idle_signal(lc);
-}
-
-static inline struct mirror
-mirror_get(const struct vm *vm)
-{
-	uint64_t word = atomic_load_explicit(&vm->mirror, memory_order_relaxed);
-	struct mirror mirror;
-
-	memcpy(&mirror, &word, sizeof(mirror));
-	return mirror;
-}
-
-/* Copies for whoever gets those of this direction. The packets stay the caller's. */
-static inline void
-mirror_burst(struct lcore *lc, const struct vm *vm, uint32_t direction,
-	struct rte_mbuf *const *mbufs, uint16_t n)
-{
-	const struct mirror mirror = mirror_get(vm);
-
-	if (unlikely((mirror.directions & direction) != 0))
-		mirror_copies(lc, &mirror, mbufs, n);
 }
 
 static inline struct rte_mempool *

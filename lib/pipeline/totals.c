@@ -15,6 +15,7 @@
 
 #include <rte_string_fns.h>
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 static const char *const stage_names[] = {

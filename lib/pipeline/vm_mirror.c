@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "mirror.h"
 #include "pipeline_priv.h"
 
 /* Whether the VM gets copies of another's packets. */
