@@ -98,7 +98,7 @@ device_new(int vid)
 	uint16_t nb_vrings = rte_vhost_get_vring_num(vid);
 	uint64_t features = 0;
 
-	if (vnic == NULL || vnic->refused)
+	if (vnic == NULL || vnic->refused || !vnic_is_latest(vnic, vid))
 		return -1;
 	/* Airlock polls: the guest need not kick. */
 	for (uint16_t i = 0; i < nb_vrings; i++)
@@ -145,7 +145,7 @@ vring_changed(int vid, uint16_t vring_id, int enable)
 	_Atomic uint32_t *mask;
 	uint32_t bit;
 
-	if (vnic == NULL || vring_id / 2 >= vnic->nb_queues)
+	if (vnic == NULL || !vnic_is_latest(vnic, vid) || vring_id / 2 >= vnic->nb_queues)
 		return 0;
 	mask = vring_id % 2 == 0 ? &vnic->rx_mask : &vnic->tx_mask;
 	bit = RTE_BIT32(vring_id / 2);
@@ -164,32 +164,19 @@ static int
 connection_new(int vid)
 {
 	struct airlock_vnic *vnic = vnic_of(vid);
-	int ret;
 
 	/*
-	 * A listening socket takes a second connection beside the first. Refuse it, also while the
-	 * first one's device is not up: what is noted of a connection has one place.
+	 * A listening socket takes a second connection beside the first. Refuse it while the first
+	 * one's device is up; else it is the first that is not heard any more.
 	 */
-	if (vnic == NULL || atomic_exchange_explicit(&vnic->connected, true, memory_order_acq_rel))
+	if (vnic == NULL || airlock_vnic_is_up(vnic))
 		return -1;
+	atomic_store_explicit(&vnic->latest_vid, vid, memory_order_relaxed);
 	atomic_store_explicit(&vnic->rx_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&vnic->tx_mask, 0, memory_order_relaxed);
 	vnic->refused = false;
 	vnic_rings_connect(vnic);
-	ret = vnic_watch(vnic, vid);
-	if (ret < 0)
-		atomic_store_explicit(&vnic->connected, false, memory_order_release);
-	return ret;
-}
-
-/* Of one that was not refused; its device has gone before. */
-static void
-connection_end(int vid)
-{
-	struct airlock_vnic *vnic = vnic_of(vid);
-
-	if (vnic != NULL)
-		atomic_store_explicit(&vnic->connected, false, memory_order_release);
+	return vnic_watch(vnic, vid);
 }
 
 static const struct rte_vhost_device_ops device_ops = {
@@ -197,7 +184,6 @@ static const struct rte_vhost_device_ops device_ops = {
 	.destroy_device = device_destroy,
 	.vring_state_changed = vring_changed,
 	.new_connection = connection_new,
-	.destroy_connection = connection_end,
 };
 
 static bool
@@ -250,6 +236,7 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	}
 	memset(vnic, 0, sizeof(*vnic));
 	atomic_store_explicit(&vnic->vid, -1, memory_order_relaxed);
+	atomic_store_explicit(&vnic->latest_vid, -1, memory_order_relaxed);
 	rte_strscpy(vnic->name, conf->name, sizeof(vnic->name));
 	rte_strscpy(vnic->path, conf->path, sizeof(vnic->path));
 	snprintf(vnic->point.name, sizeof(vnic->point.name), "vm %s", conf->name);

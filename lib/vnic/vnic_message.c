@@ -177,6 +177,9 @@ message_comes(int vid, void *msg)
 
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	/* Ends the connection. */
+	if (!vnic_is_latest(vnic, vid))
+		return RTE_VHOST_MSG_RESULT_ERR;
 	switch (message->request) {
 	case SET_FEATURES:
 	case SET_MEM_TABLE:

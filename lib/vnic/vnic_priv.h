@@ -18,6 +18,13 @@ extern int vnic_logtype;
 /* vnic.c: the NIC of a rte_vhost device, or NULL. */
 struct airlock_vnic *vnic_of(int vid);
 
+/* What is noted of a connection is that of the latest: an earlier one has no say any more. */
+static inline bool
+vnic_is_latest(const struct airlock_vnic *vnic, int vid)
+{
+	return atomic_load_explicit(&vnic->latest_vid, memory_order_relaxed) == vid;
+}
+
 /* vnic_ring.c: the RX rings that airlock serves; all ignore a NIC without such rings. */
 int vnic_rings_create(struct airlock_vnic *vnic, const char *record_path);
 void vnic_rings_destroy(struct airlock_vnic *vnic);

@@ -294,18 +294,23 @@ can_connect_again(void)
 }
 
 static int
-test_second_connection_is_refused(void)
+test_latest_connection_counts_until_one_is_up(void)
 {
-	int second;
+	int other;
 
 	TEST_ASSERT_SUCCESS(open_vnic(false), "open");
-	TEST_ASSERT(front_answers(client), "the first, whose device is not up yet");
-	second = front_connect(path);
-	TEST_ASSERT(second >= 0, "connect");
-	TEST_ASSERT(!front_answers(second), "the second is closed");
-	close(second);
-	TEST_ASSERT_SUCCESS(come_up(), "the first");
-	TEST_ASSERT(can_connect_again(), "when the first is gone");
+	other = client;
+	TEST_ASSERT(front_answers(other), "the first, whose device is not up yet");
+	client = front_connect(path);
+	TEST_ASSERT(client >= 0 && front_answers(client), "the second");
+	TEST_ASSERT(!front_answers(other), "the first is closed");
+	close(other);
+	TEST_ASSERT_SUCCESS(come_up(), "the second");
+	other = front_connect(path);
+	TEST_ASSERT(other >= 0 && !front_answers(other), "the third is closed");
+	close(other);
+	TEST_ASSERT(airlock_vnic_is_up(vnic) && front_answers(client), "the second stays");
+	TEST_ASSERT(can_connect_again(), "when it is gone");
 	return TEST_SUCCESS;
 }
 
@@ -400,7 +405,7 @@ static const struct unit_test_suite vnic_front_suite = {
 	.unit_test_cases =
 		{
 			CASE(test_busy_socket_is_somebodys),
-			CASE(test_second_connection_is_refused),
+			CASE(test_latest_connection_counts_until_one_is_up),
 			CASE(test_no_lcore_is_waited_for_that_waits_for_a_ring),
 			CASE(test_rings_are_left_alone_while_memory_changes),
 			CASE(test_guest_is_told_by_its_new_eventfd),
