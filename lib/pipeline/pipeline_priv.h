@@ -10,8 +10,8 @@
  * them may change), vm_window.c (their windows), policer.c (their limits), vm_mirror.c (their
  * mirrors), plan.c (who runs what), idle_watch.c (what wakes whom), hotplug.c (an uplink that
  * vanishes), totals.c (statistics). Datapath files: lcore.c (the loop), classify.c (whom for),
- * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within a
- * limit), mirror.c (copies; mirror.h is theirs), idle.c (nothing to do).
+ * deliver.c (to a VM), flood.c (to many), send.c (to an uplink, to another lcore), limit.c (within
+ * a limit), mirror.c (copies; mirror.h is theirs), idle.c (nothing to do).
  */
 
 #include <pthread.h>

@@ -286,6 +286,21 @@ test_lines_as_long_as_they_may_be_are_read_in_full(void)
 }
 
 static int
+test_added_vm_has_nothing_of_one_that_was_there(void)
+{
+	static const struct airlock_config_pair pairs[] = {
+		{"name", "new"}, {"mac", "52:54:00:00:00:07"}, {"deliver", "auto"}};
+
+	verdict = PARSE(false, "--vm", WEB, "--vm", DB ",deliver=auto,dma-device=00:05.0");
+	TEST_ASSERT_EQUAL(verdict, AIRLOCK_CONFIG_RUN, "%s", error);
+	airlock_config_del_vm(&config, "db");
+	TEST_ASSERT_EQUAL(airlock_config_add_vm(&config, pairs, RTE_DIM(pairs), "add", error), 1,
+		"%s", error);
+	ASSERT_TEXT(config.vms[1].device, "", "the device was the other's");
+	return TEST_SUCCESS;
+}
+
+static int
 test_fini_takes_zeroes_and_may_come_twice(void)
 {
 	struct airlock_config zero;
@@ -313,6 +328,7 @@ static const struct unit_test_suite config_suite = {
 			CONFIG_CASE(test_vm_that_is_added_has_nothing_of_another),
 			CONFIG_CASE(test_help_and_version_come_before_anything_else_is_read),
 			CONFIG_CASE(test_lines_as_long_as_they_may_be_are_read_in_full),
+			CONFIG_CASE(test_added_vm_has_nothing_of_one_that_was_there),
 			CONFIG_CASE(test_fini_takes_zeroes_and_may_come_twice),
 			TEST_CASES_END(),
 		},

@@ -11,6 +11,7 @@
  * and a packet lost on its way shows at once. Meanwhile the main lcore plugs and unplugs.
  */
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <rte_cycles.h>
@@ -331,6 +332,25 @@ flicker_main(void *arg)
 	return 0;
 }
 
+/* What is in it has room in it. */
+static int
+make_plan(struct airlock_pipeline *pl)
+{
+	const struct plan *plan;
+	size_t used, room;
+	int ret;
+
+	pthread_mutex_lock(&pl->lock);
+	ret = plan_publish(pl);
+	plan = atomic_load_explicit(&pl->lcores[0]->plan, memory_order_relaxed);
+	used = plan->nb_tx * sizeof(*plan->tx);
+	room = malloc_usable_size(plan->tx);
+	pthread_mutex_unlock(&pl->lock);
+	TEST_ASSERT_SUCCESS(ret, "publish");
+	TEST_ASSERT(used <= room, "%zu bytes in %zu", used, room);
+	return TEST_SUCCESS;
+}
+
 static int
 test_vm_comes_while_plans_are_made(void)
 {
@@ -345,11 +365,8 @@ test_vm_comes_while_plans_are_made(void)
 	TEST_ASSERT_SUCCESS(rte_eal_remote_launch(flicker_main, vm_get(pl, loop.vms[0].vm_id)->vnic,
 				    traffic_lcore),
 		"launch");
-	for (unsigned int i = 0; i < NB_PLANS; i++) {
-		pthread_mutex_lock(&pl->lock);
-		TEST_ASSERT_SUCCESS(plan_publish(pl), "plan %u", i);
-		pthread_mutex_unlock(&pl->lock);
-	}
+	for (unsigned int i = 0; i < NB_PLANS; i++)
+		TEST_ASSERT_SUCCESS(make_plan(pl), "plan %u", i);
 	atomic_store_explicit(&traffic.stop, true, memory_order_relaxed);
 	rte_eal_wait_lcore(traffic_lcore);
 	traffic_lcore = 0;

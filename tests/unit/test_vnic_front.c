@@ -4,10 +4,9 @@
 
 /*
  * A virtual NIC against a front end by hand: messages while the VM is up and an lcore is at work on
- * its rings, and a second connection. A thread of the test plays the lcore.
+ * its rings, and a second connection. A worker lcore of the test plays the lcore.
  */
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -20,6 +19,8 @@
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
@@ -51,7 +52,7 @@ static void *area;
 static int client = -1, memory_fds[2] = {-1, -1}, kick_fd = -1, call_fd = -1;
 
 static struct {
-	pthread_t thread;
+	unsigned int id;
 	bool runs;
 	bool copies; /* into the RX ring, too; else it only looks */
 	_Atomic bool stop;
@@ -91,7 +92,7 @@ quiesce(struct airlock_vnic *nic, void *arg)
 	}
 }
 
-static void *
+static int
 lcore_main(void *arg)
 {
 	struct rte_mbuf *m = arg;
@@ -106,7 +107,7 @@ lcore_main(void *arg)
 		airlock_vnic_disarm(vnic, 0);
 		atomic_fetch_add(&lcore.rounds, 1);
 	}
-	return NULL;
+	return 0;
 }
 
 static struct rte_mbuf *
@@ -125,12 +126,16 @@ static int
 start_lcore(bool copies)
 {
 	struct rte_mbuf *m = make_packet();
+	unsigned int id;
 
 	TEST_ASSERT_NOT_NULL(m, "no packet");
 	memset(&lcore, 0, sizeof(lcore));
 	lcore.copies = copies;
 	lcore.runs = true;
-	TEST_ASSERT_SUCCESS(pthread_create(&lcore.thread, NULL, lcore_main, m), "thread");
+	/* The last one: on another CPU than rte_vhost's thread, if there is one. */
+	RTE_LCORE_FOREACH_WORKER (id)
+		lcore.id = id;
+	TEST_ASSERT_SUCCESS(rte_eal_remote_launch(lcore_main, m, lcore.id), "launch");
 	return TEST_SUCCESS;
 }
 
@@ -140,7 +145,7 @@ stop_lcore(void)
 	if (!lcore.runs)
 		return;
 	atomic_store(&lcore.stop, true);
-	pthread_join(lcore.thread, NULL);
+	rte_eal_wait_lcore(lcore.id);
 	lcore.runs = false;
 }
 
