@@ -9,32 +9,12 @@
 
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tests/smoke/lib_window_qemu.sh
-. "$lab/../smoke/lib_window_qemu.sh"
+# shellcheck source=tests/lab/lib_window.sh
+. "$lab/lib_window.sh"
 
 win=52:54:00:00:00:01
 oth=52:54:00:00:00:02
 header=1023
-
-ctl() {
-    "$AIRLOCK_BUILD/app/airlockctl/airlockctl" --socket "$RUN_DIR/control.sock" "$@"
-}
-
-is_up() {
-    [ "$(ask "/airlock/vm,$1 state" "/airlock/vm,$1 window state" | xargs)" = "up up" ] &&
-        grep -q '^{' "$AIRLOCK_WORK/$1.log"
-}
-
-has_got() {
-    [ "$(counted "$1" packets missing bad foreign)" = "$2 0 0 0" ]
-}
-
-# start_guest NAME OPTION...
-start_guest() {
-    rm -f "$AIRLOCK_WORK/$1.log" "$RUN_DIR/$1.sock"
-    start_window_guest "$1" "$1" 0 --count $few --scan --interrupt "${@:2}"
-    wait_for 20 is_up "$1" || fail "$1 does not receive"
-}
 
 # send_few SENT: to each; they have sent so many now.
 send_few() {
