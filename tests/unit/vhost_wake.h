@@ -6,8 +6,8 @@
 #define VHOST_WAKE_H
 
 /**
- * Have rte_vhost look at the sockets that were registered since it looked last: before DPDK 24.03 it
- * sees a new one when it is woken by an old one, or after a second. Main thread.
+ * Have rte_vhost look at the sockets that were registered since it looked last: before DPDK 24.03
+ * it sees a new one when it is woken by an old one, or after a second. Main thread.
  *
  * @return 0, or a negative errno
  */
