@@ -35,7 +35,7 @@ search() {
         ./pan -m100000 "$@" >>log 2>&1
 }
 
-nb_states() {
+stored() {
     awk '/states, stored/ { print int($1) }' log
 }
 
@@ -57,7 +57,7 @@ searched() {
     elif grep -q -E 'max search depth too small|Search not completed|memory bound' log; then
         fail "$name" "not searched to the end"
     else
-        echo "ok $name: $(nb_states) states"
+        echo "ok $name: $(stored) states"
     fi
 }
 
@@ -70,7 +70,7 @@ found() {
     shift 2
     search "$@" -- -w22
     if grep -F 'pan:1: assertion violated' log | grep -q -F "$assertion"; then
-        echo "ok $name: found after $(nb_states) states"
+        echo "ok $name: found after $(stored) states"
     else
         fail "$name" "not found: $assertion"
     fi

@@ -22,7 +22,6 @@ if dpdk.returncode != 0 or not compilers:
 includes = [f"-I{directory}" for directory in sorted(glob.glob("lib/*/"))]
 
 
-
 def compile_alone(job):
     path, compiler = job
     program = f'#include "{path}"\n#include "{path}"\nextern int nothing;\n'
