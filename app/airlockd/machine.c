@@ -254,8 +254,12 @@ size_pool(const struct airlock_config *config, const struct daemon_lcores *lcore
 	pool->windows = has_windows(config);
 	pool->socket_id = SOCKET_ID_ANY;
 	for (uint16_t i = 0; i < config->nb_uplinks; i++) {
-		uint32_t needed = airlock_uplink_frame_pages(config->uplinks[i].mtu);
+		const struct airlock_config_uplink *uplink = &config->uplinks[i];
+		uint32_t needed = airlock_uplink_frame_pages(uplink->mtu);
+		struct rte_eth_dev_info info;
 
+		if (rte_eth_dev_info_get(uplink->port_id, &info) == 0)
+			needed = RTE_MAX(needed, airlock_uplink_port_pages(&info));
 		pool->frame_pages = RTE_MAX(pool->frame_pages, needed);
 	}
 	if (config->nb_uplinks > 0)

@@ -92,6 +92,12 @@ struct airlock_uplink_hw_stats {
 /** Pages that a frame needs for an MTU: 1 to AIRLOCK_FRAME_MAX_PAGES. */
 uint32_t airlock_uplink_frame_pages(uint16_t mtu);
 
+/**
+ * Pages that a frame needs for a port whatever its MTU, because its driver asks for so much room: 1
+ * to AIRLOCK_FRAME_MAX_PAGES. @param info  the port's
+ */
+uint32_t airlock_uplink_port_pages(const struct rte_eth_dev_info *info);
+
 /** Largest MTU that a port can be given, bytes. @param info  the port's */
 uint16_t airlock_uplink_max_mtu(const struct rte_eth_dev_info *info);
 

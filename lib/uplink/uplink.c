@@ -47,9 +47,7 @@ airlock_uplink_state_name(enum airlock_uplink_state state)
 uint32_t
 airlock_uplink_frame_pages(uint16_t mtu)
 {
-	uint32_t bytes = RTE_PKTMBUF_HEADROOM + mtu + AIRLOCK_UPLINK_OVERHEAD;
-
-	return (bytes + AIRLOCK_PAGE_SIZE - 1) / AIRLOCK_PAGE_SIZE;
+	return uplink_pages_of(mtu + AIRLOCK_UPLINK_OVERHEAD);
 }
 
 static uint32_t

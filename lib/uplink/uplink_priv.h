@@ -33,6 +33,16 @@ void uplink_vanished(struct airlock_uplink *uplink);
 void uplink_watch(struct airlock_uplink *uplink);
 void uplink_unwatch(struct airlock_uplink *uplink);
 
+/* Pages of a frame with room for *bytes* behind its headroom: at most AIRLOCK_FRAME_MAX_PAGES. */
+static inline uint32_t
+uplink_pages_of(unsigned long bytes)
+{
+	unsigned long pages =
+		(RTE_PKTMBUF_HEADROOM + bytes + AIRLOCK_PAGE_SIZE - 1) / AIRLOCK_PAGE_SIZE;
+
+	return RTE_MIN(pages, (unsigned long)AIRLOCK_FRAME_MAX_PAGES);
+}
+
 /* uplink_quirks.c */
 
 /* What the port says it can be given, as the ethdev library computes it. */

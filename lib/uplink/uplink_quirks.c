@@ -30,6 +30,8 @@
  * for a link header, which for Ethernet ends 14 bytes behind byte 66 (tpacket_rcv() of Linux).
  */
 #define AF_PACKET_OVERHEAD 80ul
+/* The kernel's header alone: for all the rest net_af_packet wants room in an mbuf. */
+#define AF_PACKET_HEADER 32ul
 
 static bool
 is_driver(const struct rte_eth_dev_info *info, const char *name)
@@ -85,6 +87,14 @@ airlock_uplink_max_mtu(const struct rte_eth_dev_info *info)
 	if (frame_bytes >= AIRLOCK_UPLINK_MAX_MTU + AF_PACKET_OVERHEAD)
 		return AIRLOCK_UPLINK_MAX_MTU;
 	return RTE_MAX(frame_bytes, AF_PACKET_OVERHEAD) - AF_PACKET_OVERHEAD;
+}
+
+uint32_t
+airlock_uplink_port_pages(const struct rte_eth_dev_info *info)
+{
+	if (!is_driver(info, "net_af_packet"))
+		return 1;
+	return uplink_pages_of(af_packet_frame_bytes(info->device) - AF_PACKET_HEADER);
 }
 
 /* What to ask the port to do with packets that it sends. */

@@ -195,6 +195,11 @@ bad_flag '--uplink: mtu 9000, expected at most 1968,' --uplink port=0,mtu=9000 -
 bad_flag '--uplink: mtu 1969, expected at most 1968,' --uplink port=0,mtu=1969 --vm $web
 device+=,framesz=4096,blocksz=4096
 bad_flag '--uplink: mtu 4017, expected at most 4016,' --uplink port=0,mtu=4017 --vm $web
+# The driver wants a buffer for all of its frame, whatever the MTU.
+device=net_af_packet0,iface=up0,framesz=12288,blocksz=12288,framecnt=512
+bad_flag '--pool-pages: 1024 pages .frames of 4.' --pool-pages 1024 --uplink port=0,mtu=9000 --vm $web
+device=net_af_packet0,iface=up0,framesz=9216,blocksz=36864,framecnt=512
+bad_flag '--pool-pages: 1024 pages .frames of 3.' --pool-pages 1024 --uplink port=0,mtu=9000 --vm $web
 device=net_null0
 
 bad_flag "--vm: dma-device '0000:ff:1f.7' of VM 'web' does not exist, expected" \
