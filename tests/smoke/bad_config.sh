@@ -208,7 +208,7 @@ bad_flag "--vm: dma-device '0000:ff:1f.7' of VM 'web' does not exist, expected" 
 say "right"
 device=net_af_packet0,iface=up0
 good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=1968 --vm $web
-device+=,framesz=12288,blocksz=12288,framecnt=512
+device+=,framesz=9216,blocksz=36864,framecnt=512
 good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --vm $web
 # Frames of three pages, which divide neither.
 good --run-dir "$RUN_DIR" --check --uplink port=0,mtu=9000 --pool-pages 8192 --vm $web
