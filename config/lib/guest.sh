@@ -13,6 +13,7 @@
 #   guest_start NAME --socket PATH --mac MAC --program FILE... [--window SOCKET] [option...]
 #   guest_wait NAME [SECONDS]        until it answers
 #   guest_sh NAME [--limit SECONDS] COMMAND...
+#   guest_state NAME                 what its CPUs do and which interrupts wait
 #   guest_stop NAME [--now]
 #
 # A guest keeps its files in $AIRLOCK_WORK/guests/NAME; what it and its QEMU say is in
@@ -237,7 +238,7 @@ guest_qemu() {
         -device "$device" \
         -chardev "file,id=console,path=$AIRLOCK_WORK/guest-$name.log,append=on" -serial chardev:console \
         -chardev "socket,id=command,path=$dir/command.sock,server=on,wait=off" \
-        -serial chardev:command \
+        -serial chardev:command -monitor "unix:$dir/monitor.sock,server=on,wait=off" \
         -kernel "$(guest_kernel_cached)/vmlinuz" -initrd "$dir/initramfs" -append "$append" \
         ${options[@]+"${options[@]}"} </dev/null >"$AIRLOCK_WORK/qemu-$name.log" 2>&1
 }
@@ -298,7 +299,7 @@ guest_start() {
 # guest_sh NAME [--limit SECONDS] COMMAND...: run one line of shell in a guest; its output and
 # its exit status, 124 if it took longer than SECONDS (60), 125 if the guest is not there.
 guest_sh() {
-    local dir limit=$((60 * ${patience:-1}))
+    local name=$1 dir limit=$((60 * ${patience:-1})) status=0
 
     dir=$(guest_dir "$1")
     shift
@@ -307,7 +308,25 @@ guest_sh() {
         shift 2
     fi
     flock "$dir/lock" /usr/bin/python3 "$AIRLOCK_LIB/guest_sh.py" "$dir/command.sock" \
-        "$limit" "$*"
+        "$limit" "$*" || status=$?
+    [ "$status" -ne 124 ] || guest_state "$name" >&2
+    return "$status"
+}
+
+# guest_state NAME: by its QEMU, for who wants to know why it does not answer: of each CPU where it
+# is, whether it has halted (HLT) and may be interrupted (IF, 0x200 of RFL), and of what task of QEMU's;
+# of each interrupt controller what waits.
+guest_state() {
+    local dir pid task
+
+    dir=$(guest_dir "$1")
+    pid=$(cat "$dir/pid") || return 0
+    printf 'info registers -a\ninfo pic\n' |
+        socat -t 2 - "UNIX-CONNECT:$dir/monitor.sock" 2>/dev/null |
+        grep -a -E '^(CPU#|RIP=|pic|ioapic|.*(irr|IRR)=?)' || echo "QEMU's monitor does not answer"
+    for task in "/proc/$pid/task"/*; do
+        echo "$(cat "$task/comm"): $(cut -d ' ' -f 3,14,15 "$task/stat") $(cat "$task/wchan")"
+    done 2>/dev/null || true
 }
 
 guest_answers() {

@@ -53,7 +53,8 @@ def run(path, seconds, command):
     # The guest ends the command itself; a little later nothing can come any more.
     serial = Serial(path, time.monotonic() + seconds + 5)
     ident = f"{os.getpid()}.{time.monotonic_ns()}"
-    serial.send(f"{ident} {seconds} {command}\n".encode())
+    # An empty line first: one who gave up may have left half of a line behind.
+    serial.send(f"\n{ident} {seconds} {command}\n".encode())
     serial.until(f"\x1ebegin {ident}\n".encode())
     output = serial.until(f"\x1eend {ident} ".encode())
     status = int(serial.until(b"\n"))
