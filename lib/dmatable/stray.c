@@ -172,13 +172,19 @@ static bool
 retry_end(struct airlock_dmatable *table, uint32_t page)
 {
 	struct window *window = table->window;
+	const struct airlock_card *card = table->pages->card;
 	struct airlock_run run = {.first_frame = frame_of(table, page), .nb_frames = 1};
 	int error;
 
 	if (!is_the_vms(table, page) && may_resume(table, page) && !stray_resume(table, page))
 		return false;
-	if (is_the_vms(table, page) && window->ops->map(window->space, &run, 1, &error) != 1)
-		return false;
+	if (is_the_vms(table, page)) {
+		/* An lcore has leased it, and not taken it from the cards yet. */
+		if (card != NULL && !airlock_card_is_taken(card, run.first_frame))
+			return false;
+		if (window->ops->map(window->space, &run, 1, &error) != 1)
+			return false;
+	}
 	window->ops->wake(window->space, page);
 	return true;
 }

@@ -131,6 +131,9 @@ bool airlock_card_give(struct airlock_card *card, uint32_t frame);
 /** Whether cards have a frame. Any thread. */
 bool airlock_card_has(const struct airlock_card *card, uint32_t frame);
 
+/** Whether a frame that a VM holds may be mapped for it: no card has it any more. Any thread. */
+bool airlock_card_is_taken(const struct airlock_card *card, uint32_t frame);
+
 /** Whether there is any card, to have frames. Main thread. */
 bool airlock_card_is_attached(const struct airlock_card *card);
 

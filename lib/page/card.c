@@ -7,11 +7,12 @@
  *
  *     NONE   no card is there, or nobody has mapped the frame yet
  *     HAS    mapped
- *     TAKEN  a VM has it, or is about to, or had it and it is not FREE yet
- *     BUSY   about to be mapped by attach()
+ *     TAKEN  not mapped: a VM has it, or is about to, or had it and it is not FREE yet
+ *     BUSY   about to be mapped by attach(), or unmapped by take()
  *
- *     NONE -> BUSY -> HAS    attach()      HAS, NONE -> TAKEN    take()
- *     HAS -> NONE            detach()      TAKEN -> HAS, NONE    give()
+ *     NONE -> BUSY -> HAS    attach()      HAS -> BUSY -> TAKEN    take()
+ *     HAS -> NONE            detach()             NONE -> TAKEN
+ *     TAKEN -> HAS, NONE     give()
  *
  * A domain that has just ended answers every call with an error; so what an lcore takes from it, or
  * the unmap thread gives to it, is not there, whatever the answer. One that begins anew meanwhile
@@ -159,20 +160,21 @@ airlock_card_detach(struct airlock_card *card)
 		state_change(card, frame, HAS, NONE);
 }
 
-/* Frames that are TAKEN, and mapped still. False: cards may have them. */
+/* Frames that are BUSY become TAKEN. False: cards have them still. */
 static bool
 segment_unmap(struct airlock_card *card, uint32_t first, uint32_t end)
 {
+	bool good;
+
 	if (first == end)
 		return true;
 	count(&card->take_calls, 1);
-	if (card->ops->unmap(card->domain, address_of(card, first), bytes_of(card, end - first)) ==
-			0 ||
-		!card->ops->is_alive(card->domain))
-		return true;
+	good = card->ops->unmap(card->domain, address_of(card, first),
+		       bytes_of(card, end - first)) == 0 ||
+		!card->ops->is_alive(card->domain);
 	for (uint32_t frame = first; frame < end; frame++)
-		state_set(card, frame, HAS);
-	return false;
+		state_set(card, frame, good ? TAKEN : HAS);
+	return good;
 }
 
 static bool
@@ -182,7 +184,7 @@ run_take(struct airlock_card *card, const struct airlock_run *run)
 	bool good = true;
 
 	for (frame = first; frame < end && good; frame++) {
-		if (likely(state_change(card, frame, HAS, TAKEN)))
+		if (likely(state_change(card, frame, HAS, BUSY)))
 			continue;
 		/* What is not mapped interrupts what can be unmapped by one call. */
 		good = segment_unmap(card, first, frame);
@@ -274,6 +276,12 @@ bool
 airlock_card_has(const struct airlock_card *card, uint32_t frame)
 {
 	return frame < card->nb_frames && state_get(card, frame) == HAS;
+}
+
+bool
+airlock_card_is_taken(const struct airlock_card *card, uint32_t frame)
+{
+	return frame >= card->nb_frames || state_get(card, frame) == TAKEN;
 }
 
 void

@@ -13,6 +13,7 @@
 #include <rte_errno.h>
 
 #include "airlock_card.h"
+#include "dark_reader.h"
 #include "dmatable_env.h"
 #include "test.h"
 
@@ -24,10 +25,13 @@ static struct {
 	_Atomic uint32_t nb_unmaps;
 	_Atomic uint32_t nb_faults; /* calls that the kernel would refuse though a card is there */
 	_Atomic uint8_t mapped[ENV_FRAMES];
+	_Atomic bool slow; /* unmapping, so slow that a waiting vCPU would go on */
+	_Atomic int read; /* by the vCPU, at the end of that; -1: it waits */
 } domain;
 
 static struct dmatable_env env;
 static struct window_stub stub;
+static struct dark_reader vcpu;
 static struct airlock_card *card;
 static uint32_t frames[8];
 
@@ -75,6 +79,10 @@ domain_unmap(void *arg, uintptr_t addr, uint64_t bytes)
 	uint32_t first = frame_at(addr), nb_frames = bytes / env.pages->frame.bytes;
 
 	domain.nb_unmaps++;
+	if (domain.slow) {
+		rte_delay_us_sleep(100000);
+		domain.read = dark_reader_value(&vcpu);
+	}
 	if (!domain.alive)
 		return -EINVAL;
 	for (uint32_t i = 0; i < nb_frames; i++)
@@ -248,6 +256,26 @@ test_verify_finds_a_frame_on_both_sides(void)
 	return check_whole();
 }
 
+/* What is the VM's and is waited for, the unmap thread maps; but not while the cards have it. */
+static int
+test_vcpu_waits_until_cards_have_lost_its_frame(void)
+{
+	const char *at = stub.base + dmatable_env_offset(&env, frames[2]);
+
+	memset(dmatable_env_addr(&env, frames[2]), 'v', 1);
+	TEST_ASSERT_SUCCESS(dark_reader_start(&vcpu, at), "vCPU");
+	rte_delay_us_sleep(100000);
+	TEST_ASSERT_EQUAL(dark_reader_value(&vcpu), -1, "it is leased, and the cards' still");
+	domain.slow = true;
+	TEST_ASSERT_SUCCESS(map_all(), "map");
+	domain.slow = false;
+	TEST_ASSERT_EQUAL(domain.read, -1, "while it is taken");
+	TEST_ASSERT(dmatable_wait(dark_reader_value(&vcpu) == 'v'), "its packet");
+	dark_reader_join(&vcpu);
+	TEST_ASSERT_SUCCESS(give_all(), "back");
+	return check_whole();
+}
+
 static int
 test_last_card_goes_and_comes_back(void)
 {
@@ -355,6 +383,8 @@ static struct unit_test_suite suite = {
 				test_cards_lose_what_a_vm_gets_and_have_it_again_before_it_is_free),
 			TEST_CASE_ST(setup, teardown, test_cards_do_not_get_what_is_not_dark_yet),
 			TEST_CASE_ST(setup, teardown, test_verify_finds_a_frame_on_both_sides),
+			TEST_CASE_ST(
+				setup, teardown, test_vcpu_waits_until_cards_have_lost_its_frame),
 			TEST_CASE_ST(setup, teardown, test_last_card_goes_and_comes_back),
 			TEST_CASE_ST(setup, teardown, test_card_comes_back_while_a_frame_is_given),
 			TEST_CASE_ST(setup, teardown,

@@ -5,21 +5,12 @@
 /*
  * A VM's DMA table with the real agent: who touches a page that is not mapped waits, and goes on
  * when it is mapped; a page of the VM's that the kernel has taken out comes back by itself.
- *
- * Reading a dark page blocks, so a thread does it.
  */
 
-#include <pthread.h>
-
+#include "dark_reader.h"
 #include "test_dmatable.h"
 
-/* A reader of one byte. */
-static struct reader {
-	pthread_t thread;
-	bool started;
-	const char *at;
-	_Atomic int value; /* -1: not read yet */
-} reader;
+static struct dark_reader reader;
 
 static void
 teardown(void)
@@ -28,39 +19,21 @@ teardown(void)
 	reader.started = false;
 }
 
-static void *
-read_one(void *arg)
-{
-	const char *at = reader.at;
-	int value = *(const _Atomic unsigned char *)at;
-
-	atomic_store_explicit(&reader.value, value, memory_order_release);
-	return NULL;
-}
-
 static int
 reader_start(uint32_t frame)
 {
-	reader.at = window + dmatable_env_offset(&env, frame + 1) - 1; /* its last byte */
-	atomic_store_explicit(&reader.value, -1, memory_order_relaxed);
-	TEST_ASSERT_SUCCESS(pthread_create(&reader.thread, NULL, read_one, NULL), "thread");
-	reader.started = true;
-	return TEST_SUCCESS;
-}
+	const char *last = window + dmatable_env_offset(&env, frame + 1) - 1;
 
-static int
-reader_value(void)
-{
-	return atomic_load_explicit(&reader.value, memory_order_acquire);
+	TEST_ASSERT_SUCCESS(dark_reader_start(&reader, last), "thread");
+	return TEST_SUCCESS;
 }
 
 static int
 reader_end(void)
 {
-	TEST_ASSERT(dmatable_wait(reader_value() >= 0), "the reader goes on");
-	pthread_join(reader.thread, NULL);
-	reader.started = false;
-	return reader_value();
+	TEST_ASSERT(dmatable_wait(dark_reader_value(&reader) >= 0), "the reader goes on");
+	dark_reader_join(&reader);
+	return dark_reader_value(&reader);
 }
 
 static int
@@ -75,13 +48,13 @@ test_dark_frame_blocks_its_reader_until_it_is_mapped(void)
 	fill(frame, 's');
 	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).strays == 1), "stray is counted");
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
+	TEST_ASSERT_EQUAL(dark_reader_value(&reader), -1, "it waits");
 
 	do {
 		TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, &other, 1), "lease until it comes");
 	} while (other != frame);
 	fill(frame, 'p');
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it still waits");
+	TEST_ASSERT_EQUAL(dark_reader_value(&reader), -1, "it still waits");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, &frame, 1), 1, "map");
 	TEST_ASSERT_EQUAL(reader_end(), 'p', "it reads its packet");
 	airlock_dmatable_unmap_all(env.table);
@@ -122,7 +95,7 @@ test_page_that_cannot_be_mapped_now_is_tried_again(void)
 	TEST_ASSERT_SUCCESS(ret, "hole");
 	TEST_ASSERT_SUCCESS(reader_start(frame), "reader");
 	rte_delay_us_sleep(20000);
-	TEST_ASSERT_EQUAL(reader_value(), -1, "it waits");
+	TEST_ASSERT_EQUAL(dark_reader_value(&reader), -1, "it waits");
 	fill(frame, 'p');
 	TEST_ASSERT_EQUAL(reader_end(), 'p', "without any lcore");
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).strays, 0, "no stray");

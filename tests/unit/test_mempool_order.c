@@ -178,6 +178,65 @@ test_parts_come_only_when_nothing_whole_is_left_and_the_largest_first(void)
 	return fixture_check_pages(NB_PAGES, 0, 0);
 }
 
+static void
+put_cold(struct rte_mbuf **m, uint32_t n)
+{
+	airlock_page_put_cold(airlock_pool_table(fixture.pool), m, n);
+}
+
+/* Takes n frames and looks whether they are these. */
+static int
+take_these(struct rte_mbuf **these, unsigned int n)
+{
+	struct rte_mbuf *m[EXTENT];
+
+	TEST_ASSERT_SUCCESS(rte_pktmbuf_alloc_bulk(fixture.mempool, m, n), "take");
+	TEST_ASSERT_BUFFERS_ARE_EQUAL(m, these, n * sizeof(m[0]), "other frames");
+	return TEST_SUCCESS;
+}
+
+static int
+test_unwanted_frames_come_after_whole_extents_and_in_turn(void)
+{
+	static struct rte_mbuf *m[NB_PAGES / EXTENT][EXTENT];
+
+	TEST_ASSERT_SUCCESS(take_extents(m, RTE_DIM(m)), "all");
+	put_cold(m[1], EXTENT);
+	put_cold(m[2], 20);
+	put_cold(m[3], EXTENT);
+	rte_pktmbuf_free_bulk(m[4], EXTENT);
+	TEST_ASSERT_SUCCESS(take_these(m[4], EXTENT), "the one that is no such");
+	TEST_ASSERT_SUCCESS(take_these(m[1], EXTENT), "the first of those");
+	/* They are no more wanted than before. */
+	put_cold(m[1], EXTENT);
+	TEST_ASSERT_SUCCESS(take_these(m[2], 20), "a part of one");
+	put_cold(m[2], 20);
+	TEST_ASSERT_SUCCESS(take_these(m[3], EXTENT), "the last");
+	TEST_ASSERT_SUCCESS(take_these(m[1], EXTENT), "again");
+	TEST_ASSERT_SUCCESS(take_these(m[2], 20), "all");
+	for (unsigned int i = 0; i < RTE_DIM(m); i++)
+		rte_pktmbuf_free_bulk(m[i], EXTENT);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
+/* VMs may keep some of each other extent for ever. */
+static int
+test_unwanted_frames_come_after_extents_that_lack_a_few(void)
+{
+	static struct rte_mbuf *m[NB_PAGES / EXTENT][EXTENT];
+
+	TEST_ASSERT_SUCCESS(take_extents(m, RTE_DIM(m)), "all");
+	put_cold(m[1], EXTENT);
+	rte_pktmbuf_free_bulk(m[2], EXTENT - 20);
+	rte_pktmbuf_free_bulk(m[3], 10);
+	TEST_ASSERT_SUCCESS(take_these(m[2], EXTENT - 20), "enough of one");
+	TEST_ASSERT_SUCCESS(take_these(m[1], EXTENT), "before a few of another");
+	TEST_ASSERT_SUCCESS(take_these(m[3], 10), "these few");
+	for (unsigned int i = 0; i < RTE_DIM(m); i++)
+		rte_pktmbuf_free_bulk(m[i], EXTENT);
+	return fixture_check_pages(NB_PAGES, 0, 0);
+}
+
 #define CASE(fn) TEST_CASE_ST(fixture_setup, fixture_teardown, fn)
 
 static const struct unit_test_suite mempool_order_suite = {
@@ -192,6 +251,8 @@ static const struct unit_test_suite mempool_order_suite = {
 			CASE(test_extent_freed_last_comes_first),
 			CASE(test_parts_of_an_extent_merge),
 			CASE(test_parts_come_only_when_nothing_whole_is_left_and_the_largest_first),
+			CASE(test_unwanted_frames_come_after_whole_extents_and_in_turn),
+			CASE(test_unwanted_frames_come_after_extents_that_lack_a_few),
 			TEST_CASES_END(),
 		},
 };

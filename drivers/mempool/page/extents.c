@@ -10,9 +10,11 @@
  * all that the word holds. Stacks say where to look: an extent that becomes full goes on top of
  * one, an extent that gets its first free frame on top of the other. A stack is a linked list of
  * numbers whose top has a count beside it in one word: a top that went and came back is not taken
- * for one that stayed. Extents that became full by frames that no VM could be given
- * (airlock_page_put_cold()) wait in a queue from which nothing is taken while another extent is
- * full: on a stack they would be taken again and again, only because they are back first.
+ * for one that stayed. Extents of frames that no VM could be given (airlock_page_put_cold()) wait
+ * in a queue from which nothing is taken while another extent is full, or nearly: on a stack they
+ * would be taken again and again, only because they are back first. Nearly is enough, because VMs
+ * may keep a few frames of each other extent for long: then these would never be full, and those
+ * in the queue, of no use to anybody, would be all that is ever taken.
  *
  * An entry is no promise, only a hint: the frames may have gone since. What does hold is that an
  * extent with free frames is on a stack. Bits are set by extents_give(), which queues the extent
@@ -36,6 +38,8 @@
 
 /* Extents that are compared when none is full. */
 #define NB_COMPARED 8
+/* Frames that make one good enough to be taken before those that no VM could be given. */
+#define NEARLY_FULL (AIRLOCK_PAGE_EXTENT / 4)
 /* Entries that one call looks at, at most: old hints may pile up in a large pool. */
 #define MAX_HINTS 1024
 
@@ -140,13 +144,13 @@ take_whole(struct extents *x, uint32_t number)
 
 /* An extent that is not full any more is on the other stack, or was taken. */
 static uint64_t
-take_full(struct extents *x, uint32_t *number, enum extent_list list)
+take_full(struct extents *x, uint32_t *number)
 {
 	struct extent *e;
 	uint64_t bits;
 
 	for (uint32_t i = 0; i < MAX_HINTS; i++) {
-		*number = list == EXTENT_COLD ? pop_cold(x) : pop(x, list);
+		*number = pop(x, EXTENT_FULL);
 		if (*number == EXTENT_NONE)
 			return 0;
 		e = &x->extents[*number];
@@ -158,18 +162,40 @@ take_full(struct extents *x, uint32_t *number, enum extent_list list)
 	return 0;
 }
 
-/* The one with most frames of the first few. Others may change the stack meanwhile: any is good. */
+static uint64_t
+take_cold(struct extents *x, uint32_t *number)
+{
+	uint64_t bits;
+
+	for (uint32_t i = 0; i < MAX_HINTS; i++) {
+		*number = pop_cold(x);
+		if (*number == EXTENT_NONE)
+			return 0;
+		bits = take_whole(x, *number);
+		if (bits != 0)
+			return bits;
+	}
+	return 0;
+}
+
+/*
+ * The one with most frames of the first few, if these are *least* or more, and, unless any will do,
+ * it is not in the queue, too. Others may change the stack meanwhile: any is good.
+ */
 static uint32_t
-best_begun(const struct extents *x)
+best_begun(const struct extents *x, int least)
 {
 	uint64_t head = atomic_load_explicit(&x->lists[EXTENT_BEGUN].head, memory_order_acquire);
 	uint32_t entry = head & NUMBER_MASK, best = EXTENT_NONE;
-	int most = 0, nb;
+	int most = least - 1, nb;
 
 	for (unsigned int i = 0; i < NB_COMPARED && entry != 0; i++) {
 		const struct extent *e = &x->extents[entry - 1];
 
 		nb = __builtin_popcountll(atomic_load_explicit(&e->free, memory_order_relaxed));
+		if (least > 1 &&
+			atomic_load_explicit(&e->queued[EXTENT_COLD], memory_order_relaxed))
+			nb = 0;
 		if (nb > most) {
 			best = entry - 1;
 			most = nb;
@@ -179,7 +205,15 @@ best_begun(const struct extents *x)
 	return best;
 }
 
-/* The best one stays on the stack where it is; the hints that led to nothing go. */
+/* It stays on the stack where it is. */
+static uint64_t
+take_best(struct extents *x, uint32_t *number, int least)
+{
+	*number = best_begun(x, least);
+	return *number != EXTENT_NONE ? take_whole(x, *number) : 0;
+}
+
+/* The hints that led to nothing go. */
 static uint64_t
 take_begun(struct extents *x, uint32_t *number)
 {
@@ -187,8 +221,7 @@ take_begun(struct extents *x, uint32_t *number)
 
 	for (uint32_t i = 0; i < MAX_HINTS; i++) {
 		if (i % NB_COMPARED == 0) {
-			*number = best_begun(x);
-			bits = *number != EXTENT_NONE ? take_whole(x, *number) : 0;
+			bits = take_best(x, number, 1);
 			if (bits != 0)
 				return bits;
 		}
@@ -205,10 +238,12 @@ take_begun(struct extents *x, uint32_t *number)
 uint64_t
 extents_take(struct extents *x, uint32_t *number)
 {
-	uint64_t bits = take_full(x, number, EXTENT_FULL);
+	uint64_t bits = take_full(x, number);
 
 	if (bits == 0)
-		bits = take_full(x, number, EXTENT_COLD);
+		bits = take_best(x, number, NEARLY_FULL);
+	if (bits == 0)
+		bits = take_cold(x, number);
 	return bits != 0 ? bits : take_begun(x, number);
 }
 

@@ -28,7 +28,7 @@ enum extent_list {
 	EXTENT_FULL, /* was full when it was put there: the latest first */
 	EXTENT_BEGUN, /* had its first frame freed when it was put there */
 	EXTENT_STACKS,
-	EXTENT_COLD = EXTENT_STACKS, /* was full, but the last of its frames came back unwanted */
+	EXTENT_COLD = EXTENT_STACKS, /* its frames came back unwanted */
 	EXTENT_LISTS,
 };
 
@@ -66,18 +66,18 @@ bool extents_claim(struct extents *x, uint32_t number, uint64_t bit);
 /* Frames that are free. Exact while the others rest. */
 uint32_t extents_count(const struct extents *x);
 
-/* Free some frames of an extent: those of *bits*, none of which is free. full: FULL or COLD */
+/* Free some frames of an extent: those of *bits*, none of which is free. list: FULL or COLD */
 static inline void
-extents_give(struct extents *x, uint32_t number, uint64_t bits, enum extent_list full)
+extents_give(struct extents *x, uint32_t number, uint64_t bits, enum extent_list list)
 {
 	struct extent *e = &x->extents[number];
 	/* Pairs with taking them in extents.c: what was done to the frames comes before. */
 	uint64_t old = atomic_fetch_or_explicit(&e->free, bits, memory_order_acq_rel);
 
 	if ((old | bits) == e->all)
-		extents_queue(x, number, full);
+		extents_queue(x, number, list);
 	else if (old == 0)
-		extents_queue(x, number, EXTENT_BEGUN);
+		extents_queue(x, number, list == EXTENT_COLD ? EXTENT_COLD : EXTENT_BEGUN);
 }
 
 #endif /* AIRLOCK_EXTENTS_H */

@@ -150,12 +150,12 @@ own_get(struct page_mempool *pm)
 
 static inline void
 give_bits(struct page_mempool *pm, struct own_extent *own, uint32_t number, uint64_t bits,
-	enum extent_list full)
+	enum extent_list list)
 {
 	if (likely(own != NULL) && own->number == number)
 		mask_set(&own->back, mask_get(&own->back) | bits);
 	else
-		extents_give(pm->extents, number, bits, full);
+		extents_give(pm->extents, number, bits, list);
 }
 
 /* Lowest last, so that it comes first. */
@@ -173,10 +173,10 @@ fill(struct page_mempool *pm, unsigned int n)
 	return 0;
 }
 
-/* own NULL: all of it to the shared extents. full: as extents_give() has it */
+/* own NULL: all of it to the shared extents. list: as extents_give() has it */
 static inline void
 give(struct page_mempool *pm, struct own_extent *own, void *const *objs, unsigned int n,
-	enum extent_list full)
+	enum extent_list list)
 {
 	struct airlock_page_table *table = pm->table;
 	uint32_t number = 0;
@@ -195,14 +195,14 @@ give(struct page_mempool *pm, struct own_extent *own, void *const *objs, unsigne
 			continue;
 		if (place >> EXTENT_SHIFT != number) {
 			if (bits != 0)
-				give_bits(pm, own, number, bits, full);
+				give_bits(pm, own, number, bits, list);
 			number = place >> EXTENT_SHIFT;
 			bits = 0;
 		}
 		bits |= UINT64_C(1) << place % AIRLOCK_PAGE_EXTENT;
 	}
 	if (likely(bits != 0))
-		give_bits(pm, own, number, bits, full);
+		give_bits(pm, own, number, bits, list);
 }
 
 static int
