@@ -86,6 +86,7 @@ struct airlock_remap_queue {
 	uint64_t last_interrupt_tsc;
 	/** Packets that may still go into or by a frame for want of private buffers. */
 	uint32_t spills_left;
+	uint64_t spills_tsc; /**< when these began */
 	struct airlock_remap_counters counters;
 } __rte_cache_aligned;
 

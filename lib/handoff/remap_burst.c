@@ -25,6 +25,9 @@
 
 #include "remap_burst.h"
 
+/* In which packets for one VM go by frames for want of buffers. */
+#define SHORTAGES_PER_SECOND 50
+
 /* The packets before *end* that were put: the guest may write what it has been told of. */
 static void
 capture_put(struct burst *b, uint16_t end)
@@ -217,13 +220,26 @@ free_burst(struct burst *b)
 		airlock_dmatable_unmap(b->remap->table, b->queue_id, failed, nb_failed);
 }
 
-/* A shortage of private buffers is over when half of those that there can be are posted again. */
+/*
+ * A shortage of private buffers is over when half of those that there can be are posted again. But a
+ * guest that does not get a CPU of its own has one shortage after the other, and a frame alone costs
+ * as much as dozens of copies: so the next one begins a while after the last one did.
+ */
 static void
 spills_renew(struct burst *b)
 {
-	if (airlock_rxring_nb_private(b->ring) * 2 >= airlock_rxring_most_private(b->ring))
-		b->queue->spills_left =
-			atomic_load_explicit(&b->remap->quota, memory_order_relaxed);
+	struct airlock_remap_queue *queue = b->queue;
+	uint32_t quota = atomic_load_explicit(&b->remap->quota, memory_order_relaxed);
+	uint64_t now;
+
+	if (likely(queue->spills_left == quota) ||
+		airlock_rxring_nb_private(b->ring) * 2 < airlock_rxring_most_private(b->ring))
+		return;
+	now = rte_rdtsc();
+	if (now - queue->spills_tsc < rte_get_tsc_hz() / SHORTAGES_PER_SECOND)
+		return;
+	queue->spills_tsc = now;
+	queue->spills_left = quota;
 }
 
 static bool

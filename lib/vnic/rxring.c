@@ -139,6 +139,7 @@ start_at(struct airlock_rxring *ring, uint16_t last_avail)
 	ring->most_private = 0;
 	ring->signalled_valid = false;
 	ring->must_kick = false;
+	ring->near.bytes = 0;
 }
 
 int
@@ -230,6 +231,7 @@ airlock_rxring_set_window(struct airlock_rxring *ring, const struct airlock_rxri
 	free(ring->posted);
 	ring->posted = posted;
 	ring->window = *window;
+	ring->near.bytes = 0;
 	ring->given = ring->record != NULL && ring->record_first == window->first_frame &&
 			ring->record_frames == window->nb_frames
 		? ring->record->given

@@ -41,27 +41,40 @@ struct source {
 	uint32_t offset; /* into the data of m */
 };
 
-bool
-rxring_is_guest_memory(
-	const struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host)
+/* The buffer's bytes, piece by piece. */
+static bool
+is_in_pieces(const struct airlock_rxring *ring, const struct rxring_desc *desc)
 {
-	uint64_t addr = desc->addr, left = desc->len, len = left;
+	uint64_t addr = desc->addr, left = desc->len, len;
 
-	*host = ring->vring.translate(ring->vring.arg, addr, &len);
-	if (likely(*host != NULL && len == left))
-		return true;
 	for (unsigned int i = 0; i < RXRING_MAX_PIECES; i++) {
 		len = left;
 		if (ring->vring.translate(ring->vring.arg, addr, &len) == NULL || len == 0)
 			return false;
-		if (len >= left) {
-			*host = NULL;
+		if (len >= left)
 			return true;
-		}
 		addr += len;
 		left -= len;
 	}
 	return false;
+}
+
+bool
+rxring_find_memory(struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host)
+{
+	uint64_t len = UINT64_MAX;
+
+	*host = ring->vring.translate(ring->vring.arg, desc->addr, &len);
+	if (likely(*host != NULL && len >= desc->len)) {
+		ring->near = (struct rxring_piece){
+			.guest_addr = desc->addr,
+			.bytes = len,
+			.host = *host,
+		};
+		return true;
+	}
+	*host = NULL;
+	return is_in_pieces(ring, desc);
 }
 
 static void

@@ -46,6 +46,13 @@ struct rxring_buffer {
 	uint16_t id;
 };
 
+/* Guest memory that lies in one piece here, too. */
+struct rxring_piece {
+	uint64_t guest_addr;
+	uint64_t bytes; /* 0: none */
+	uint8_t *host;
+};
+
 /* A buffer that goes back to the guest. */
 struct rxring_used {
 	uint32_t len;
@@ -75,6 +82,7 @@ struct airlock_rxring {
 	uint16_t *posted; /* id of the buffer of each frame of the partition, or RXRING_NO_ID */
 
 	/* The lcore that has the ring; control while none has. */
+	struct rxring_piece near; /* in which the last private buffer was; of this table of memory */
 	uint16_t avail_idx; /* to be taken in next: split, free-running; packed, a place */
 	uint16_t used_idx; /* to be written next */
 	bool avail_wrap; /* packed */
@@ -111,9 +119,9 @@ void rxring_record_attach(struct airlock_rxring *ring);
 /* What was given is *owner*'s, or forgotten. */
 void rxring_record_owner(struct airlock_rxring *ring, uint64_t owner);
 
-/* rxring_copy.c */
-bool rxring_is_guest_memory(
-	const struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host);
+/* rxring_copy.c: all of the buffer is guest memory; *host* NULL: in pieces. */
+bool rxring_find_memory(
+	struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host);
 
 static inline uint16_t
 rxring_nb_private(const struct airlock_rxring *ring)
@@ -256,6 +264,19 @@ rxring_keep_private(struct airlock_rxring *ring, const struct rxring_buffer *buf
 	*bits |= bit;
 	ring->gathered[buffer->id] = *buffer;
 	ring->nb_gathered++;
+}
+
+/* Nearly always in the same region of guest memory as the one before. */
+static inline bool
+rxring_is_guest_memory(
+	struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host)
+{
+	uint64_t offset = desc->addr - ring->near.guest_addr;
+
+	if (unlikely(offset >= ring->near.bytes || desc->len > ring->near.bytes - offset))
+		return rxring_find_memory(ring, desc, host);
+	*host = ring->near.host + offset;
+	return true;
 }
 
 static inline void

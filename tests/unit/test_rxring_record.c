@@ -68,8 +68,10 @@ used_of(struct stage *stage)
 static void *
 translate(void *arg, uint64_t addr, uint64_t *len)
 {
-	return addr >= MEMORY && addr - MEMORY + *len <= MEMORY_ROOM ? memory + (addr - MEMORY)
-								     : NULL;
+	if (addr < MEMORY || addr - MEMORY >= MEMORY_ROOM)
+		return NULL;
+	*len = RTE_MIN(*len, MEMORY + MEMORY_ROOM - addr);
+	return memory + (addr - MEMORY);
 }
 
 /* As rte_vhost has it: both indexes are the used ring's. */
