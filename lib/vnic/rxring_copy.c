@@ -286,10 +286,8 @@ copy_spread(struct airlock_rxring *ring, struct rte_mbuf *m, uint16_t nb_buffers
 static inline void
 prefetch_buffer(const struct rxring_buffer *buffer, uint32_t bytes)
 {
-	const uint32_t end = RTE_MIN(bytes, (uint32_t)PREFETCH_BYTES);
-
 	/* Whether it is posted or not, the address is good for a prefetch. */
-	for (uint32_t at = 0; at < end; at += RTE_CACHE_LINE_SIZE)
+	for (uint32_t at = 0; at < bytes && at < PREFETCH_BYTES; at += RTE_CACHE_LINE_SIZE)
 		airlock_compat_prefetch_write(buffer->host + at);
 }
 
