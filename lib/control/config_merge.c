@@ -246,8 +246,8 @@ merge_line(struct merge *merge, const char *line, const char *end)
 static void
 merge_lines(struct merge *merge)
 {
-	const char *next = merge->config->text;
-	const char *end = next + merge->config->text_len;
+	const char *text = merge->config->text != NULL ? merge->config->text : "";
+	const char *next = text, *end = text + merge->config->text_len;
 	bool cut;
 
 	while (next < end) {
@@ -258,7 +258,7 @@ merge_lines(struct merge *merge)
 		merge_line(merge, line, next);
 	}
 	/* What follows a last line that has no end needs one. */
-	cut = end != merge->config->text && end[-1] != '\n' && !merge->gone;
+	cut = end != text && end[-1] != '\n' && !merge->gone;
 	if (cut && merge->held == NULL)
 		fputc('\n', merge->out);
 	put_missing(merge);

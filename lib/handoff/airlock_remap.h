@@ -90,6 +90,9 @@ struct airlock_remap_queue {
 	struct airlock_remap_counters counters;
 } __rte_cache_aligned;
 
+/** A VM may be short of buffers so often, and have packets by frames or in released ones. */
+#define AIRLOCK_REMAP_SHORTAGES_PER_SECOND 50
+
 /** A VM's. What is not _Atomic and not a queue's never changes. */
 struct airlock_remap {
 	struct airlock_vnic *vnic;

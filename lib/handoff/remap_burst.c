@@ -25,9 +25,6 @@
 
 #include "remap_burst.h"
 
-/* In which packets for one VM go by frames for want of buffers. */
-#define SHORTAGES_PER_SECOND 50
-
 /* The packets before *end* that were put: the guest may write what it has been told of. */
 static void
 capture_put(struct burst *b, uint16_t end)
@@ -236,7 +233,7 @@ spills_renew(struct burst *b)
 		airlock_rxring_nb_private(b->ring) * 2 < airlock_rxring_most_private(b->ring))
 		return;
 	now = rte_rdtsc();
-	if (now - queue->spills_tsc < rte_get_tsc_hz() / SHORTAGES_PER_SECOND)
+	if (now - queue->spills_tsc < rte_get_tsc_hz() / AIRLOCK_REMAP_SHORTAGES_PER_SECOND)
 		return;
 	queue->spills_tsc = now;
 	queue->spills_left = quota;

@@ -286,9 +286,11 @@ copy_spread(struct airlock_rxring *ring, struct rte_mbuf *m, uint16_t nb_buffers
 static inline void
 prefetch_buffer(const struct rxring_buffer *buffer, uint32_t bytes)
 {
+	const uintptr_t start = (uintptr_t)buffer->host;
+
 	/* Whether it is posted or not, the address is good for a prefetch. */
 	for (uint32_t at = 0; at < bytes && at < PREFETCH_BYTES; at += RTE_CACHE_LINE_SIZE)
-		airlock_compat_prefetch_write(buffer->host + at);
+		airlock_compat_prefetch_write((const void *)(start + at));
 }
 
 int

@@ -137,6 +137,44 @@ test_frames_are_not_mapped_for_each_short_packet(void)
 	return remap_check();
 }
 
+/* One that sleeps again and again: frames are not what it lives on. */
+static int
+test_shortages_are_some_time_apart(void)
+{
+	struct loop_conf conf = {
+		REMAP_LOOP, .copy_below = 600, .nb_vms = 1, .vms = {{REMAP_GUEST}}};
+	struct loop_vm *vm = &loop.vms[0];
+	struct airlock_remap_stats stats;
+	uint64_t start_tsc, spilled;
+	double seconds;
+	uint32_t most;
+
+	conf.vms[0].deliver = AIRLOCK_DELIVER_AUTO;
+	TEST_ASSERT_SUCCESS(remap_open(&conf), "open");
+	start_tsc = rte_rdtsc();
+	most = nb_private(0);
+	for (unsigned int round = 0; round < 200; round++) {
+		vm->deaf = true;
+		TEST_ASSERT_SUCCESS(remap_inject(0, most + 60, SHORT_BYTES), "round %u", round);
+		TEST_ASSERT(LOOP_UNTIL(is_taken()), "taken");
+		vm->deaf = false;
+		TEST_ASSERT(LOOP_UNTIL(
+				    (loop_forget(&vm->sink), nb_private(0) * 4 >= most * 3)),
+			"%u of %u buffers are posted again", nb_private(0), most);
+	}
+	stats = remap_stats(0);
+	spilled = stats.remapped.packets + stats.renewed;
+	seconds = (double)(rte_rdtsc() - start_tsc) / rte_get_tsc_hz();
+	printf("    %" PRIu64 " in or by frames in %.2f s, quota %u\n", spilled, seconds, stats.quota);
+	TEST_ASSERT(spilled > 0, "none");
+	TEST_ASSERT(
+		spilled <= stats.quota * (1 + seconds * AIRLOCK_REMAP_SHORTAGES_PER_SECOND), "most");
+	vm->rx_drops[AIRLOCK_DROP_RING_FULL] =
+		loop_vm_stats(0).rx_drops.by_reason[AIRLOCK_DROP_RING_FULL];
+	vm->want = loop_vm_stats(0).delivered.packets;
+	return remap_check();
+}
+
 /* The guest stays; what is dark now it must not touch. */
 static void
 lose_window(struct loop_vm *vm)
@@ -250,6 +288,7 @@ static const struct unit_test_suite remap_quota_suite = {
 			CASE(test_hoarder_loses_its_own_packets_only),
 			CASE(test_short_packets_go_where_there_is_room),
 			CASE(test_frames_are_not_mapped_for_each_short_packet),
+			CASE(test_shortages_are_some_time_apart),
 			CASE(test_window_that_goes_leaves_delivery_by_copy),
 			CASE(test_window_goes_under_traffic),
 			CASE(test_vm_is_deleted_under_traffic),
