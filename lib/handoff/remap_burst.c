@@ -218,9 +218,9 @@ free_burst(struct burst *b)
 }
 
 /*
- * A shortage of private buffers is over when half of those that there can be are posted again. But a
- * guest that does not get a CPU of its own has one shortage after the other, and a frame alone costs
- * as much as dozens of copies: so the next one begins a while after the last one did.
+ * A shortage of private buffers is over when half of those that there can be are posted again. But
+ * a guest that does not get a CPU of its own has one shortage after the other, and a frame alone
+ * costs as much as dozens of copies: so the next one begins a while after the last one did.
  */
 static void
 spills_renew(struct burst *b)

@@ -169,8 +169,8 @@ segment_unmap(struct airlock_card *card, uint32_t first, uint32_t end)
 	if (first == end)
 		return true;
 	count(&card->take_calls, 1);
-	good = card->ops->unmap(card->domain, address_of(card, first),
-		       bytes_of(card, end - first)) == 0 ||
+	good = card->ops->unmap(
+		       card->domain, address_of(card, first), bytes_of(card, end - first)) == 0 ||
 		!card->ops->is_alive(card->domain);
 	for (uint32_t frame = first; frame < end; frame++)
 		state_set(card, frame, good ? TAKEN : HAS);

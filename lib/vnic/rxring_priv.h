@@ -82,7 +82,7 @@ struct airlock_rxring {
 	uint16_t *posted; /* id of the buffer of each frame of the partition, or RXRING_NO_ID */
 
 	/* The lcore that has the ring; control while none has. */
-	struct rxring_piece near; /* in which the last private buffer was; of this table of memory */
+	struct rxring_piece near; /* in which the last private buffer was */
 	uint16_t avail_idx; /* to be taken in next: split, free-running; packed, a place */
 	uint16_t used_idx; /* to be written next */
 	bool avail_wrap; /* packed */
@@ -268,8 +268,7 @@ rxring_keep_private(struct airlock_rxring *ring, const struct rxring_buffer *buf
 
 /* Nearly always in the same region of guest memory as the one before. */
 static inline bool
-rxring_is_guest_memory(
-	struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host)
+rxring_is_guest_memory(struct airlock_rxring *ring, const struct rxring_desc *desc, uint8_t **host)
 {
 	uint64_t offset = desc->addr - ring->near.guest_addr;
 

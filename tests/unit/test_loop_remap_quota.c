@@ -158,17 +158,17 @@ test_shortages_are_some_time_apart(void)
 		TEST_ASSERT_SUCCESS(remap_inject(0, most + 60, SHORT_BYTES), "round %u", round);
 		TEST_ASSERT(LOOP_UNTIL(is_taken()), "taken");
 		vm->deaf = false;
-		TEST_ASSERT(LOOP_UNTIL(
-				    (loop_forget(&vm->sink), nb_private(0) * 4 >= most * 3)),
+		TEST_ASSERT(LOOP_UNTIL((loop_forget(&vm->sink), nb_private(0) * 4 >= most * 3)),
 			"%u of %u buffers are posted again", nb_private(0), most);
 	}
 	stats = remap_stats(0);
 	spilled = stats.remapped.packets + stats.renewed;
 	seconds = (double)(rte_rdtsc() - start_tsc) / rte_get_tsc_hz();
-	printf("    %" PRIu64 " in or by frames in %.2f s, quota %u\n", spilled, seconds, stats.quota);
+	printf("    %" PRIu64 " in or by frames in %.2f s, quota %u\n", spilled, seconds,
+		stats.quota);
 	TEST_ASSERT(spilled > 0, "none");
-	TEST_ASSERT(
-		spilled <= stats.quota * (1 + seconds * AIRLOCK_REMAP_SHORTAGES_PER_SECOND), "most");
+	TEST_ASSERT(spilled <= stats.quota * (1 + seconds * AIRLOCK_REMAP_SHORTAGES_PER_SECOND),
+		"most");
 	vm->rx_drops[AIRLOCK_DROP_RING_FULL] =
 		loop_vm_stats(0).rx_drops.by_reason[AIRLOCK_DROP_RING_FULL];
 	vm->want = loop_vm_stats(0).delivered.packets;
