@@ -314,8 +314,8 @@ guest_sh() {
 }
 
 # guest_state NAME: by its QEMU, for who wants to know why it does not answer: of each CPU where it
-# is, whether it has halted (HLT) and may be interrupted (IF, 0x200 of RFL), and of what task of QEMU's;
-# of each interrupt controller what waits.
+# is, whether it has halted (HLT) and may be interrupted (IF, 0x200 of RFL); of each interrupt
+# controller what waits; of each of QEMU's threads its state and times.
 guest_state() {
     local dir pid task
 
