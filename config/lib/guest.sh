@@ -289,7 +289,8 @@ guest_start() {
     else
         # Whoever touches a dark page has its CPU wait with it: nothing else may need that CPU.
         append+=" airlock.dpdk hugepages=64 nmi_watchdog=0 nosoftlockup"
-        append+=" isolcpus=1-$((cpus - 1)) rcupdate.rcu_cpu_stall_suppress=1"
+        [ "$cpus" -eq 1 ] || append+=" isolcpus=1-$((cpus - 1))"
+        append+=" rcupdate.rcu_cpu_stall_suppress=1"
     fi
     guest_qemu "$name" "$cpus" "$mb" "socket,id=vhost0,path=$socket,$mode" "$queues" \
         "$device" "$append" "$window" &

@@ -25,9 +25,11 @@ few=150
 kept=100
 scan_s=10
 kills=3
-# Of a VM: 0 is its kernel's, 1 window-guest's; the others scan these pages.
+# Of a VM: 0 is its kernel's, 1 window-guest's, window-touch has the others; or there is but one for
+# all. The pages that each of window-touch's threads scans.
 cpus=5
-ranges=(2:0:1022 3:0:511 4:512:1022)
+touch_cpus=(2 3 4)
+ranges=("${touch_cpus[0]}:0:1022" "${touch_cpus[1]}:0:511" "${touch_cpus[2]}:512:1022")
 rest=()
 receiver_pids=()
 smoke=$AIRLOCK_TOP/tests/smoke
@@ -65,7 +67,7 @@ in_background() {
     guest_sh "$name" "($*) </dev/null >/dev/console 2>&1 &"
 }
 
-# boot NAME: a VM; CPU 0 is for its kernel, 1 for window-guest, the others for window-touch.
+# boot NAME: a VM.
 boot() {
     rm -f "$AIRLOCK_WORK/guest-$1.log" "$RUN_DIR/$1.sock"
     guest_start "$1" --socket "$RUN_DIR/$1.sock" --mac "${mac[$1]}" --mem 512 --cpus "$cpus" \
@@ -85,7 +87,7 @@ receive() {
 
     shift
     : >"$AIRLOCK_WORK/guest-$name.log"
-    in_background "$name" window-guest --lcores 0@1 --iova-mode=pa --no-telemetry -- \
+    in_background "$name" window-guest --lcores "0@$((cpus > 1))" --iova-mode=pa --no-telemetry -- \
         --window pci "$@"
     wait_for 30 is_up "$name" || fail "$name does not receive after 30 seconds"
 }
@@ -153,7 +155,8 @@ touch_dark() {
     local before
 
     before=$(strays "$1")
-    in_background "$1" window-touch "$bar" read 3600 "2:$2:$2" "3:$3:$3" "4:$4:$4"
+    in_background "$1" window-touch "$bar" read 3600 "${touch_cpus[0]}:$2:$2" \
+        "${touch_cpus[1]}:$3:$3" "${touch_cpus[2]}:$4:$4"
     wait_for 10 began "$1" 3 || fail "window-touch does not run"
     wait_for 10 has_strays "$1" $((before + 3)) ||
         fail "$(strays "$1") strays, not $((before + 3))"
@@ -231,11 +234,11 @@ begins() {
 
 # scan_rest NAME: pages that no VM has read so far, one for each CPU.
 scan_rest() {
-    local pages=("${rest[@]:0:cpus - 2}") i scans=()
+    local pages=("${rest[@]:0:${#touch_cpus[@]}}") i scans=()
 
-    rest=("${rest[@]:cpus - 2}")
+    rest=("${rest[@]:${#touch_cpus[@]}}")
     for i in "${!pages[@]}"; do
-        scans+=("$((i + 2)):${pages[i]}:${pages[i]}")
+        scans+=("${touch_cpus[i]}:${pages[i]}:${pages[i]}")
     done
     in_background "$1" window-touch "$bar" scan 3600 "${scans[@]}"
     wait_for 30 begins "$1" "${#pages[@]}" || fail "$1 does not touch ${pages[*]}"
@@ -372,7 +375,7 @@ kill_under_load() {
             scan_loaded $name
             # Ten seconds are not for that.
             [ "$scan_s" -ge 600 ] || rest=()
-            cpus=$((${#rest[@]} > 0 ? 5 : 2))
+            [ $cpus -eq 1 ] || cpus=$((${#rest[@]} > 0 ? 5 : 2))
         elif [ "${#rest[@]}" -gt 0 ]; then
             scan_rest $name
         fi

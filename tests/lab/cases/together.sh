@@ -11,14 +11,23 @@
 # shellcheck source=tests/smoke/lib_window_qemu.sh
 . "$lab/../smoke/lib_window_qemu.sh"
 
-# Of the Linux guest; web is the DPDK guest under KVM, win the one in a process.
+# Of the Linux guest; web is the DPDK guest under KVM, win the one in a process. A guest under KVM has
+# one CPU: two are more than the emulated SVM can take (docs/lab.md).
 lin=52:54:00:00:00:06
 mac[win]=52:54:00:00:00:02
-cpus=2
+cpus=1
 
 win_is_up() {
     [ "$(ask '/airlock/vm,win state' '/airlock/vm,win window state' | xargs)" = "up up" ] &&
         grep -q '^{' "$AIRLOCK_WORK/win.log"
+}
+
+# no_vm_has_a_page: nor is one on its way back. Frames that were sent may still be in the card's ring;
+# airlockd counts them when it ends.
+no_vm_has_a_page() {
+    [ "$(ask '/airlock/balance balanced' '/airlock/pages leased' '/airlock/pages released' \
+        '/airlock/pages unmapping' '/airlock/pages violations' '/airlock/pages agree' | xargs)" = \
+        "yes 0 0 0 0 yes" ]
 }
 
 win_has_all() {
@@ -30,7 +39,7 @@ allow_kernel '^kvm \[[0-9]+\]: vcpu[0-9]+, guest rIP: 0x[0-9a-f]+ Unhandled WRMS
 /usr/bin/python3 "$lab/../smoke/make_checked.py" "$LAB_SHARE/checked.pcap" $each 64,1514 \
     "${mac[web]}" "${mac[win]}"
 outside ip addr add 10.0.0.1/24 dev wire0
-start_on_card --copy-below 1000 --vm "name=lin,mac=$lin" --vm "name=web,mac=${mac[web]},deliver=remap" \
+start_on_card --idle adaptive --copy-below 1000 --vm "name=lin,mac=$lin" --vm "name=web,mac=${mac[web]},deliver=remap" \
     --vm "name=win,mac=${mac[win]},deliver=remap"
 guest_start lin --socket "$RUN_DIR/lin.sock" --mac $lin --ip 10.0.0.2/24
 guest_wait lin
@@ -66,7 +75,7 @@ done
 guest_stop lin --now
 guest_stop web --now
 stop_pid "$win_pid" || fail "win has ended with status $?"
-wait_for 10 at_rest || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
+wait_for 10 no_vm_has_a_page || fail "not all is back: $(ask /airlock/balance /airlock/pages)"
 is_clean || fail "$(ask /airlock/pages/verify)"
 stop_airlockd
 allow_lost_guest_log

@@ -13,6 +13,10 @@
 . "$lab/../smoke/lib_window_qemu.sh"
 
 receivers=(tst)
+# Of the VMs: see together.sh. A program that reads a dark page waits, and the CPU runs others.
+cpus=1
+touch_cpus=(0 0 0)
+ranges=(0:0:1022 0:0:511 0:512:1022)
 scan_s=5
 kills=2
 if [ -n "${AIRLOCK_FULL:-}" ]; then
@@ -26,7 +30,7 @@ send() {
 }
 
 start_uplink() {
-    start_on_card --copy-below 1000 --vm "name=web,mac=${mac[web]},deliver=remap" \
+    start_on_card --idle adaptive --copy-below 1000 --vm "name=web,mac=${mac[web]},deliver=remap" \
         --vm "name=aut,mac=${mac[aut]},deliver=auto" --vm "name=tst,mac=${mac[tst]},deliver=auto"
 }
 
