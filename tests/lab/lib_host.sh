@@ -13,13 +13,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../config/lib/common.sh"
 # shellcheck source=config/lib/guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../config/lib/guest.sh"
-# shellcheck source=tests/lab/lib_emulator.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib_emulator.sh"
 
 need_root
 if [ -z "${AIRLOCK_SANDBOX:-}" ]; then
     guest_prepare
-    emulator_prepare
     sandbox_run "$0" "$@"
     exit
 fi
@@ -63,8 +60,7 @@ wire_prepare() {
 # box_start CONSOLE APPEND: boot the box. CONSOLE is the chardev of its console; descriptor 4 is its
 # standard input.
 box_start() {
-    emulator
-    "${box_qemu[@]}" -machine q35,kernel-irqchip=split -accel tcg,thread=multi \
+    qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel tcg,thread=multi \
         -cpu EPYC-v2 -smp "$LAB_CPUS" -m "$LAB_MEM_MB" -nodefaults -no-reboot -display none \
         -device intel-iommu,intremap=on,aw-bits=48 \
         -device pcie-root-port,id=slot0,chassis=1,slot=1 \

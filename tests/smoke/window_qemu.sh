@@ -30,6 +30,7 @@ case $what in
 esac
 case $what in --full | --scan)
     scan_s=600
+    every_page=yes
     cpus=8
     ranges=(2:0:1022 3:0:204 4:205:409 5:410:614 6:615:819 7:820:1022)
     ;;
