@@ -60,7 +60,8 @@ wire_prepare() {
 # box_start CONSOLE APPEND: boot the box. CONSOLE is the chardev of its console; descriptor 4 is its
 # standard input.
 box_start() {
-    qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel tcg,thread=multi \
+    # shellcheck disable=SC2086
+    ${LAB_QEMU:-qemu-system-x86_64} -machine q35,kernel-irqchip=split -accel tcg,thread=multi \
         -cpu EPYC-v2 -smp "$LAB_CPUS" -m "$LAB_MEM_MB" -nodefaults -no-reboot -display none \
         -device intel-iommu,intremap=on,aw-bits=48 \
         -device pcie-root-port,id=slot0,chassis=1,slot=1 \
