@@ -15,7 +15,6 @@ import sys
 import time
 
 CHUNK_BYTES = 65536
-NUDGE_S = 5
 
 
 class Serial:
@@ -28,21 +27,11 @@ class Serial:
         self.wait()
         self.sock.connect(path)
 
-    def wait(self, most_s=float("inf")):
+    def wait(self):
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.sock.settimeout(min(left, most_s))
-
-    def receive(self):
-        """What comes next. Seen: a guest that halts with all interrupts served, and says nothing. So
-        it gets an empty line from time to time, which is an interrupt of its port."""
-        while True:
-            self.wait(NUDGE_S)
-            try:
-                return self.sock.recv(CHUNK_BYTES)
-            except TimeoutError:
-                self.send(b"\n")
+        self.sock.settimeout(left)
 
     def send(self, data):
         self.wait()
@@ -51,7 +40,8 @@ class Serial:
     def until(self, mark):
         """What comes before mark; mark itself is taken off the line too."""
         while mark not in self.buffer:
-            data = self.receive()
+            self.wait()
+            data = self.sock.recv(CHUNK_BYTES)
             if not data:
                 raise ConnectionError("the guest hung up")
             self.buffer += data
