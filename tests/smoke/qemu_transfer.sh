@@ -129,12 +129,25 @@ few_resent() {
     [ $((resent * 20)) -le "$sent" ] || fail "$1 sent $resent of $sent TCP segments again"
 }
 
+# takes_time NAME: a command that comes in two parts is one for the guest, though something that an
+# earlier one has left behind ends in between.
+takes_time() {
+    local socket
+
+    socket=$(guest_dir "$1")/command.sock
+    at "$1" true
+    (printf '\n1.1 5 echo wh' && sleep 2 && printf 'ole\n') |
+        socat -t 2 - "UNIX-CONNECT:$socket" | grep -a -x whole >/dev/null ||
+        fail "$1 forgets half of a command"
+}
+
 # combination MTU OFFLOAD1 OFFLOAD2
 combination() {
     local mtu=$1 pair from to data
 
     say "MTU $mtu, offloads of g1 $2, of g2 $3"
     guests "$@"
+    [ "$2 $3" != 'on on' ] || takes_time g1
     for pair in 'host g1' 'host g2' 'g1 host' 'g2 host' 'g1 g2' 'g2 g1'; do
         read -r from to <<<"$pair"
         ping_all "$from" "$to" 56
