@@ -136,8 +136,8 @@ takes_time() {
 
     socket=$(guest_dir "$1")/command.sock
     at "$1" true
-    (printf '\n1.1 5 echo wh' && sleep 2 && printf 'ole\n') |
-        socat -t 2 - "UNIX-CONNECT:$socket" | grep -a -x whole >/dev/null ||
+    (printf '\n1.1 5 echo wh' && sleep 2 && printf 'ole\n' && sleep 2) |
+        socat - "UNIX-CONNECT:$socket" | grep -a -x whole >/dev/null ||
         fail "$1 forgets half of a command"
 }
 
