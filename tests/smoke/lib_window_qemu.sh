@@ -235,7 +235,7 @@ begins() {
     said "$1" '^touch: \{' && [ "$(last "$1" 'touch: ' begun)" -eq "$2" ]
 }
 
-# scan_rest NAME: pages that no VM has read so far, one for each CPU.
+# scan_rest NAME: pages that no VM has read so far, one for each thread of window-touch.
 scan_rest() {
     local pages=("${rest[@]:0:${#touch_cpus[@]}}") i scans=()
 
