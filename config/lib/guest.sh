@@ -107,14 +107,18 @@ guest_kernel_fetch() {
 # guest_copy_program ROOT PROGRAM [TO]: a program, or a library, and the shared libraries it needs.
 # Those that the system does not have go where it has its own: a build directory may be anywhere.
 guest_copy_program() {
-    local root=$1 program=$2 file to=${3:-$2}
+    local root=$1 program=$2 to=${3:-$2} file system=() own=()
 
-    mkdir -p "$root${to%/*}" && cp -L "$program" "$root$to" || return 1
     for file in $(ldd "$program" 2>&1 | grep -o '/[^ ]*'); do
-        to=$file
-        [[ $file =~ ^(/usr)?/lib ]] || to=/lib/x86_64-linux-gnu/${file##*/}
-        mkdir -p "$root${to%/*}" && cp -L "$file" "$root$to" || return 1
+        if [[ $file =~ ^(/usr)?/lib ]]; then
+            system+=("$file")
+        else
+            own+=("$file")
+        fi
     done
+    mkdir -p "$root${to%/*}" "$root/lib/x86_64-linux-gnu" && cp -L "$program" "$root$to" || return 1
+    [ ${#system[@]} -eq 0 ] || cp -L -u --parents "${system[@]}" "$root" || return 1
+    [ ${#own[@]} -eq 0 ] || cp -L -u "${own[@]}" "$root/lib/x86_64-linux-gnu/"
 }
 
 # guest_copy_dpdk ROOT: the drivers that a DPDK program in a guest loads. Each must be there once.
@@ -185,6 +189,7 @@ guest_prepare() {
     fi
 }
 
+# AIRLOCK_GUEST_CPUS: those of this machine, as taskset has them, that the guests run on.
 # AIRLOCK_ACCEL is for a machine that is known, and whose cache cannot be written.
 guest_accel() {
     [ -z "${AIRLOCK_ACCEL:-}" ] || { echo "$AIRLOCK_ACCEL" && return; }
@@ -229,7 +234,8 @@ guest_qemu() {
     # TCG leaves memory barriers out where there can never be a second CPU, but airlockd is one: so
     # there could be one more, or interrupts get lost.
     # la57 would give an emulated CPU one more level of page table to walk, for nothing.
-    exec env ${variables[@]+"${variables[@]}"} qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -m "$mb" \
+    exec ${AIRLOCK_GUEST_CPUS:+taskset -c "$AIRLOCK_GUEST_CPUS"} \
+        env ${variables[@]+"${variables[@]}"} qemu-system-x86_64 -accel "$accel" -M q35 -cpu max,la57=off -m "$mb" \
         -smp "cpus=$cpus,maxcpus=$((cpus + 1))" \
         -nodefaults -display none -no-reboot \
         -object "memory-backend-memfd,id=mem,size=${mb}M,share=on" -numa node,memdev=mem \

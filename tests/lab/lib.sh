@@ -98,10 +98,14 @@ step() {
 # Of the uplink that the card is: "mtu=9000,dma=strict".
 card_options=
 
-# start_on_card OPTION...
+# Where the lcore runs: not where guests in processes do. Those under KVM are not on CPU 0.
+lcore_cpu=$(($(nproc) - 1))
+
+# start_on_card OPTION... An lcore that never rests would take a CPU from the guests.
 start_on_card() {
     step "airlockd starts"
-    start_airlockd --lcores "0@0,1@$(($(nproc) - 1))" -m 64 -a "$CARD" -- --uplink "port=0${card_options:+,$card_options}" "$@"
+    start_airlockd --lcores "0@0,1@$lcore_cpu" -m 64 -a "$CARD" -- --idle adaptive \
+        --uplink "port=0${card_options:+,$card_options}" "$@"
     step "airlockd is ready"
 }
 

@@ -15,6 +15,7 @@
 receivers=(tst)
 # Of the VMs: see together.sh. A program that reads a dark page waits, and the CPU runs others.
 cpus=1
+lcore_cpu=0
 touch_cpus=(0 0 0)
 mapfile -t ranges < <(seq -f '0:%g:1022' 0 73 1022)
 scan_s=5
@@ -31,7 +32,7 @@ send() {
 }
 
 start_uplink() {
-    start_on_card --idle adaptive --copy-below 1000 --vm "name=web,mac=${mac[web]},deliver=remap" \
+    start_on_card --copy-below 1000 --vm "name=web,mac=${mac[web]},deliver=remap" \
         --vm "name=aut,mac=${mac[aut]},deliver=auto" --vm "name=tst,mac=${mac[tst]},deliver=auto"
 }
 
