@@ -74,7 +74,7 @@ box_start() {
         -chardev "pipe,id=line,path=$AIRLOCK_WORK/line" -serial chardev:line \
         -chardev "socket,id=monitor,path=$AIRLOCK_WORK/monitor.sock,server=on,wait=off" \
         -mon chardev=monitor \
-        -kernel "$(guest_kernel_cached)/vmlinuz" -initrd "$AIRLOCK_WORK/initramfs" \
+        -kernel "$(guest_kernel_cached)/kernel" -initrd "$AIRLOCK_WORK/initramfs" \
         -append "console=ttyS0 quiet panic=-1 intel_iommu=on iommu=nopt hugepages=${LAB_HUGEPAGES:-256} \
 mitigations=off no_timer_check lab.top=$AIRLOCK_TOP lab.share=$LAB_SHARE $2" \
         <&4 2>"$LAB_SHARE/qemu.log" &

@@ -5,7 +5,7 @@
 # What tests/smoke/window_qemu.sh shows with emulated VMs, under KVM, with real tables below those of
 # the VM, and with packets that a card has written: DPDK guests get theirs by remap, a page that is
 # not theirs stays dark, and one that scans its window sees nothing of others, until it is killed.
-# --full: scans for 10 minutes, and goes on until every page was read or waited for; kills 100 times.
+# --full: scans for 10 minutes, and goes on until every page was read or waited for; kills ten times.
 
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -23,7 +23,7 @@ kills=2
 if [ -n "${AIRLOCK_FULL:-}" ]; then
     scan_s=600
     every_page=yes
-    kills=100
+    kills=10
 fi
 
 send() {
