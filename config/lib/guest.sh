@@ -121,18 +121,18 @@ guest_kernel_fetch() {
 # guest_copy_program ROOT PROGRAM [TO]: a program, or a library, and the shared libraries it needs.
 # Those that the system does not have go where it has its own: a build directory may be anywhere.
 guest_copy_program() {
-    local root=$1 program=$2 to=${3:-$2} file system=() own=()
+    local root=$1 program=$2 to=${3:-$2} file installed=() built=()
 
     for file in $(ldd "$program" 2>&1 | grep -o '/[^ ]*'); do
         if [[ $file =~ ^(/usr)?/lib ]]; then
-            system+=("$file")
+            installed+=("$file")
         else
-            own+=("$file")
+            built+=("$file")
         fi
     done
     mkdir -p "$root${to%/*}" "$root/lib/x86_64-linux-gnu" && cp -L "$program" "$root$to" || return 1
-    [ ${#system[@]} -eq 0 ] || cp -L -u --parents "${system[@]}" "$root" || return 1
-    [ ${#own[@]} -eq 0 ] || cp -L -u "${own[@]}" "$root/lib/x86_64-linux-gnu/"
+    [ ${#installed[@]} -eq 0 ] || cp -L -u --parents "${installed[@]}" "$root" || return 1
+    [ ${#built[@]} -eq 0 ] || cp -L -u "${built[@]}" "$root/lib/x86_64-linux-gnu/"
 }
 
 # guest_copy_dpdk ROOT: the drivers that a DPDK program in a guest loads. Each must be there once.

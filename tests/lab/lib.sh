@@ -100,11 +100,13 @@ card_options=
 
 # Where the lcore runs: not where guests in processes do. Those under KVM are not on CPU 0.
 lcore_cpu=$(($(nproc) - 1))
+# An lcore that never rests takes a CPU from the guests.
+idle=adaptive
 
-# start_on_card OPTION... An lcore that never rests would take a CPU from the guests.
+# start_on_card OPTION...
 start_on_card() {
     step "airlockd starts"
-    start_airlockd --lcores "0@0,1@$lcore_cpu" -m 64 -a "$CARD" -- --idle adaptive \
+    start_airlockd --lcores "0@0,1@$lcore_cpu" -m 64 -a "$CARD" -- --idle "$idle" \
         --uplink "port=0${card_options:+,$card_options}" "$@"
     step "airlockd is ready"
 }

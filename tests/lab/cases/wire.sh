@@ -15,6 +15,7 @@ web=52:54:00:00:00:01
 win=52:54:00:00:00:02
 each=400
 card_options=dma=$dma
+[ "$dma" = strict ] || idle=poll
 
 are_up() {
     [ "$(ask "$AIRLOCKD_PREFIX" '/airlock/vm,web state' '/airlock/vm,win state' \
