@@ -9,7 +9,7 @@
  * Exit status: 0 stopped as asked, 1 failed at run time, 2 wrong usage or configuration.
  *
  * Thread rule: all here is the main thread. Signals are blocked in every thread and taken by this
- * one from a signalfd(2), beside the control socket, so nothing runs in a signal handler.
+ * one from a signalfd(2), beside the control socket. Only SIGBUS has a handler (airlock_vnic.h).
  */
 
 #include <errno.h>

@@ -70,6 +70,8 @@ const struct metrics_metric metrics_vm[] = {
 		METRICS_FIELD(struct airlock_pipeline_vm_stats, limits.storm_pps)},
 	{"airlock_vm_connects", "Times that the VM came", METRICS_COUNTER,
 		METRICS_FIELD(struct airlock_pipeline_vm_stats, nb_connects)},
+	{"airlock_vm_memory_lost", "Times that the VM's memory was gone while it was used",
+		METRICS_COUNTER, METRICS_FIELD(struct airlock_pipeline_vm_stats, nb_memory_lost)},
 	{"airlock_vm_delivered_packets", "Packets into the VM", METRICS_COUNTER,
 		METRICS_FIELD(struct airlock_pipeline_vm_stats, delivered.packets)},
 	{"airlock_vm_delivered_bytes", "Bytes into the VM", METRICS_COUNTER,

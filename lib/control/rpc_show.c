@@ -97,6 +97,7 @@ make_vm(const struct airlock_pipeline_vm_stats *stats)
 	rpc_set_text(
 		vm, "mirror_direction", airlock_mirror_direction_name(stats->mirror_direction));
 	rpc_set_uint(vm, "connects", stats->nb_connects);
+	rpc_set_uint(vm, "memory_lost", stats->nb_memory_lost);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats->features);
 	rpc_set_text(vm, "features", text);
 	rpc_set_flow(vm, "delivered", &stats->delivered);

@@ -103,6 +103,7 @@ static void
 sub_vm(struct airlock_pipeline_vm_stats *stats, const struct airlock_pipeline_vm_stats *base)
 {
 	stats->nb_connects -= base->nb_connects;
+	stats->nb_memory_lost -= base->nb_memory_lost;
 	sub_window(&stats->window, &base->window);
 	sub_flow(&stats->delivered, &base->delivered);
 	sub_flow(&stats->taken, &base->taken);

@@ -166,6 +166,7 @@ answer_vm(const char *params, struct rte_tel_data *dict)
 	rte_tel_data_add_dict_string(
 		dict, "mirror_direction", airlock_mirror_direction_name(stats.mirror_direction));
 	airlock_compat_tel_dict_uint(dict, "connects", stats.nb_connects);
+	airlock_compat_tel_dict_uint(dict, "memory_lost", stats.nb_memory_lost);
 	snprintf(text, sizeof(text), "0x%" PRIx64, stats.features);
 	rte_tel_data_add_dict_string(dict, "features", text);
 	telemetry_add_flow(dict, "delivered", &stats.delivered);

@@ -164,6 +164,7 @@ struct airlock_pipeline_vm_stats {
 	bool up;
 	uint64_t features;
 	uint64_t nb_connects;
+	uint64_t nb_memory_lost; /**< times that its memory was gone while it was used */
 	struct airlock_limits limits;
 	char mirror[AIRLOCK_VNIC_NAME_MAX]; /**< VM that gets copies; empty: none */
 	enum airlock_mirror_direction mirror_direction;

@@ -366,10 +366,11 @@ airlock_pipeline_poll(struct airlock_pipeline *pl)
 	for (unsigned int i = 0; i < AIRLOCK_FDB_MAX_VMS; i++) {
 		const struct vm *vm = vm_get(pl, i);
 
-		if (vm == NULL || vm->to.remap == NULL)
+		if (vm == NULL)
 			continue;
 		airlock_vnic_poll(vm->vnic);
-		airlock_remap_correct(vm->to.remap);
+		if (vm->to.remap != NULL)
+			airlock_remap_correct(vm->to.remap);
 	}
 	pthread_mutex_unlock(&pl->lock);
 }

@@ -141,9 +141,10 @@ vm_stats_read(const struct vm *vm, struct airlock_pipeline_vm_stats *stats)
 	stats->nb_queues = vnic->nb_queues;
 	stats->limits = vm->limits;
 	mirror_read(vm, stats);
-	stats->up = airlock_vnic_is_up(vnic);
+	stats->up = airlock_vnic_is_up(vnic) && !airlock_vnic_is_lost(vnic);
 	stats->features = airlock_vnic_features(vnic);
 	stats->nb_connects = airlock_count_get(&vnic->nb_connects);
+	stats->nb_memory_lost = airlock_vnic_memory_lost(vnic);
 	if (vm->to.remap != NULL) {
 		stats->deliver = vm->to.remap->deliver;
 		airlock_remap_stats(vm->to.remap, &stats->window);

@@ -109,10 +109,12 @@ struct airlock_vnic_ring {
 } __rte_cache_aligned;
 
 struct vnic_rings;
+struct vnic_guard;
 
 /**
  * What lcores look at. Written by rte_vhost's thread, but for what is a ring's; a ring that the
- * guest broke is taken out of rx_mask by control.
+ * guest broke is taken out of rx_mask by control, all rings of a VM whose memory is gone by whoever
+ * finds that.
  */
 struct airlock_vnic {
 	_Atomic int vid; /**< rte_vhost's device; -1: the VM is not there. Written last (release) */
@@ -142,6 +144,7 @@ struct airlock_vnic {
 	_Atomic int latest_vid; /**< of the connection that came last; rte_vhost's threads alone */
 	uint64_t pool_dev;
 	uint64_t pool_ino;
+	struct vnic_guard *guard; /**< never changes */
 	int kick_vid; /**< the device whose kicks are watched; -1: none. rte_vhost's thread */
 	int kickfds[AIRLOCK_VNIC_MAX_QUEUES]; /**< airlock's own copies; -1: none. As kick_vid */
 	airlock_vnic_event_fn event;
@@ -157,6 +160,10 @@ struct airlock_vnic {
  * @return the NIC, to be given to airlock_vnic_destroy(); NULL with rte_errno ENOMEM, EINVAL (a
  *         value out of range), EEXIST (path in use by another NIC), or ENOSPC (rte_vhost takes no
  *         more sockets)
+ *
+ * The first one takes SIGBUS: of an access to a VM's memory that is gone the VM is stopped, and the
+ * access goes on; any other goes to whoever had the signal before. No thread that creates, stops or
+ * polls a NIC, and no lcore, may block it.
  */
 struct airlock_vnic *airlock_vnic_create(const struct airlock_vnic_conf *conf);
 
@@ -228,8 +235,17 @@ int airlock_vnic_set_window(struct airlock_vnic *vnic, const struct airlock_vnic
  */
 bool airlock_vnic_was_given(const struct airlock_vnic *vnic, uint32_t frame);
 
-/** Look for rings that the guest broke: log, and count them as down. Control, once a second. */
+/**
+ * Look for a VM whose memory is gone, and for rings that the guest broke: log, and count those as
+ * down. Control, once a second.
+ */
 void airlock_vnic_poll(struct airlock_vnic *vnic);
+
+/** Whether the memory of the VM that is connected is gone: down until it connects anew. Any thread. */
+bool airlock_vnic_is_lost(const struct airlock_vnic *vnic);
+
+/** Times that a VM's memory was gone while it was used. Any thread. */
+uint64_t airlock_vnic_memory_lost(const struct airlock_vnic *vnic);
 
 /** Buffers refused in an RX ring, by reason; 0 without a window. Any thread. */
 uint64_t airlock_vnic_refused_buffers(

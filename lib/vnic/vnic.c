@@ -98,7 +98,8 @@ device_new(int vid)
 	uint16_t nb_vrings = rte_vhost_get_vring_num(vid);
 	uint64_t features = 0;
 
-	if (vnic == NULL || vnic->refused || !vnic_is_latest(vnic, vid))
+	if (vnic == NULL || vnic->refused || !vnic_is_latest(vnic, vid) ||
+		vnic_guard_up(vnic, vid) < 0)
 		return -1;
 	/* Airlock polls: the guest need not kick. */
 	for (uint16_t i = 0; i < nb_vrings; i++)
@@ -133,6 +134,7 @@ device_destroy(int vid)
 	vnic_kicks_down(vnic);
 	vnic->event(vnic, false, vnic->arg);
 	vnic_rings_down(vnic);
+	vnic_guard_down(vnic);
 	atomic_store_explicit(&vnic->down_tsc, rte_rdtsc(), memory_order_relaxed);
 	VNIC_LOG(INFO, "%s: down\n", vnic->name);
 }
@@ -150,8 +152,11 @@ vring_changed(int vid, uint16_t vring_id, int enable)
 	mask = vring_id % 2 == 0 ? &vnic->rx_mask : &vnic->tx_mask;
 	bit = RTE_BIT32(vring_id / 2);
 	if (enable != 0)
-		atomic_fetch_or_explicit(mask, bit, memory_order_relaxed);
-	else
+		atomic_fetch_or(mask, bit);
+	/* After that: the handler says so, and clears the masks then. */
+	if (airlock_vnic_is_lost(vnic))
+		enable = 0;
+	if (enable == 0)
 		atomic_fetch_and_explicit(mask, ~bit, memory_order_relaxed);
 	if (vring_id % 2 == 0)
 		vnic_ring_changed(vnic, vring_id / 2, enable != 0);
@@ -175,8 +180,16 @@ connection_new(int vid)
 	atomic_store_explicit(&vnic->rx_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&vnic->tx_mask, 0, memory_order_relaxed);
 	vnic->refused = false;
+	vnic_guard_connect(vnic);
 	vnic_rings_connect(vnic);
-	return vnic_watch(vnic, vid);
+	return vnic_watch(vid);
+}
+
+static void
+connection_gone(int vid)
+{
+	RTE_SET_USED(vid);
+	vnic_guard_message(NULL);
 }
 
 static const struct rte_vhost_device_ops device_ops = {
@@ -184,6 +197,7 @@ static const struct rte_vhost_device_ops device_ops = {
 	.destroy_device = device_destroy,
 	.vring_state_changed = vring_changed,
 	.new_connection = connection_new,
+	.destroy_connection = connection_gone,
 };
 
 static bool
@@ -209,6 +223,7 @@ vnic_register(struct airlock_vnic *vnic)
 	if (vnic->own != NULL)
 		not_offered |= RTE_BIT64(VIRTIO_F_IN_ORDER);
 	if (rte_vhost_driver_disable_features(vnic->path, not_offered) < 0 ||
+		vnic_offer(vnic->path) < 0 ||
 		airlock_compat_vhost_set_queue_num(vnic->path, vnic->nb_queues) < 0 ||
 		rte_vhost_driver_callback_register(vnic->path, &device_ops) < 0)
 		return -EINVAL;
@@ -253,7 +268,13 @@ airlock_vnic_create(const struct airlock_vnic_conf *conf)
 	vnic->kick = conf->kick;
 	vnic_kicks_init(vnic);
 	vnic->arg = conf->arg;
+	if (vnic_guard_open(vnic) < 0) {
+		free(vnic);
+		rte_errno = ENOSPC;
+		return NULL;
+	}
 	if (conf->window && vnic_rings_create(vnic, conf->record) < 0) {
+		vnic_guard_close(vnic);
 		free(vnic);
 		rte_errno = ENOMEM;
 		return NULL;
@@ -344,7 +365,15 @@ airlock_vnic_destroy(struct airlock_vnic *vnic)
 	TAILQ_REMOVE(&vnics, vnic, next);
 	pthread_mutex_unlock(&vnics_lock);
 	vnic_rings_destroy(vnic);
+	vnic_guard_close(vnic);
 	free(vnic);
+}
+
+void
+airlock_vnic_poll(struct airlock_vnic *vnic)
+{
+	vnic_guard_tell(vnic);
+	vnic_rings_poll(vnic);
 }
 
 uint64_t

@@ -3,7 +3,7 @@
  */
 
 /*
- * What airlock has to see of the vhost-user messages that rte_vhost handles. Two things:
+ * What airlock has to see of the vhost-user messages that rte_vhost handles:
  *
  * rte_vhost changes memory, rings and log of a device that runs, and tells nobody; the rings that
  * airlock serves, or looks into, are taken away from the lcores before such a message, and given
@@ -14,12 +14,19 @@
  * TX descriptor. So rte_vhost's mapping of the pool's file is replaced at once by memory that is
  * zero and that nobody else sees. A VM that was not meant to have a window is refused.
  *
+ * rte_vhost takes requests that nobody offered, those for block and crypto devices among them; a
+ * NIC's front end has no use for them, and one that tries is cut off. So is one whose log rte_vhost
+ * would miss, and one whose memory is gone (vnic_lost.c).
+ *
+ * The eventfd by which a guest is told is the VMM's; it is made non-blocking.
+ *
  * Thread rule: rte_vhost's thread, which holds the locks of the device's rings meanwhile. Lcores
  * only try those of TX rings, but wait for those of RX rings that rte_vhost serves: so lcores may
  * be waited for here only for a NIC whose RX rings airlock serves.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,24 +38,65 @@
 
 /* Requests of the vhost-user protocol. */
 enum request {
+	GET_FEATURES = 1,
 	SET_FEATURES = 2,
+	SET_OWNER = 3,
+	RESET_OWNER = 4,
 	SET_MEM_TABLE = 5,
 	SET_LOG_BASE = 6,
+	SET_LOG_FD = 7,
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
 	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	SET_VRING_ERR = 14,
+	GET_PROTOCOL_FEATURES = 15,
+	SET_PROTOCOL_FEATURES = 16,
+	GET_QUEUE_NUM = 17,
+	SET_VRING_ENABLE = 18,
+	SEND_RARP = 19,
+	NET_SET_MTU = 20,
+	SET_BACKEND_REQ_FD = 21,
+	IOTLB_MSG = 22,
+	SET_STATUS = 39,
+	GET_STATUS = 40,
 };
 
-/*
- * Start of a message, as it came from the socket; the ring's number is that of SET_VRING_*, and of
- * SET_VRING_KICK its low byte.
- */
+/* Those that a NIC needs. rte_vhost knows more, and takes them though nobody offered them. */
+#define NEEDED \
+	(RTE_BIT64(GET_FEATURES) | RTE_BIT64(SET_FEATURES) | RTE_BIT64(SET_OWNER) | \
+		RTE_BIT64(RESET_OWNER) | RTE_BIT64(SET_MEM_TABLE) | RTE_BIT64(SET_LOG_BASE) | \
+		RTE_BIT64(SET_LOG_FD) | RTE_BIT64(SET_VRING_NUM) | RTE_BIT64(SET_VRING_ADDR) | \
+		RTE_BIT64(SET_VRING_BASE) | RTE_BIT64(GET_VRING_BASE) | \
+		RTE_BIT64(SET_VRING_KICK) | RTE_BIT64(SET_VRING_CALL) | RTE_BIT64(SET_VRING_ERR) | \
+		RTE_BIT64(GET_PROTOCOL_FEATURES) | RTE_BIT64(SET_PROTOCOL_FEATURES) | \
+		RTE_BIT64(GET_QUEUE_NUM) | RTE_BIT64(SET_VRING_ENABLE) | RTE_BIT64(SEND_RARP) | \
+		RTE_BIT64(NET_SET_MTU) | RTE_BIT64(SET_BACKEND_REQ_FD) | RTE_BIT64(IOTLB_MSG) | \
+		RTE_BIT64(SET_STATUS) | RTE_BIT64(GET_STATUS))
+
+/* Protocol features that ask for no other. */
+#define F_MQ	      0
+#define F_LOG_SHMFD   1
+#define F_RARP	      2
+#define F_REPLY_ACK   3
+#define F_NET_MTU     4
+#define F_BACKEND_REQ 5
+#define F_STATUS      16
+#define OFFERED \
+	(RTE_BIT64(F_MQ) | RTE_BIT64(F_LOG_SHMFD) | RTE_BIT64(F_RARP) | RTE_BIT64(F_REPLY_ACK) | \
+		RTE_BIT64(F_NET_MTU) | RTE_BIT64(F_BACKEND_REQ) | RTE_BIT64(F_STATUS))
+
+/* Start of a message, as it came from the socket. */
 struct message {
 	uint32_t request;
 	uint32_t flags;
 	uint32_t bytes;
-	uint32_t vring_id;
+	union {
+		uint32_t vring_id; /* of SET_VRING_*; of SET_VRING_KICK and _CALL its low byte */
+		uint32_t log[4]; /* of SET_LOG_BASE: bytes and offset, low halves first */
+	};
 };
 
 bool
@@ -169,6 +217,39 @@ ring_taken(struct airlock_vnic *vnic, uint32_t vring_id)
 		vnic_kicks_take(vnic, vring_id / 2);
 }
 
+static bool
+is_good(const struct airlock_vnic *vnic, const struct message *message)
+{
+	if (message->request >= 64 || (NEEDED & RTE_BIT64(message->request)) == 0) {
+		VNIC_LOG(ERR,
+			"%s: vhost-user request %" PRIu32 " is not for a NIC: connection ended\n",
+			vnic->name, message->request);
+		return false;
+	}
+	/* rte_vhost adds it twice, and would write behind the log. */
+	if (message->request == SET_LOG_BASE && (message->log[2] | message->log[3]) != 0) {
+		VNIC_LOG(ERR, "%s: its log does not begin with its file: connection ended\n",
+			vnic->name);
+		return false;
+	}
+	return true;
+}
+
+/* The ring's eventfd is the VMM's: a full one must not stop the lcore that writes to it. */
+static void
+call_changed(const struct airlock_vnic *vnic, int vid, uint16_t vring_id)
+{
+	struct rte_vhost_vring vring = {.callfd = -1};
+	int flags;
+
+	if (rte_vhost_get_vhost_vring(vid, vring_id, &vring) < 0 || vring.callfd < 0)
+		return;
+	flags = fcntl(vring.callfd, F_GETFL);
+	if (flags < 0 || fcntl(vring.callfd, F_SETFL, flags | O_NONBLOCK) < 0)
+		VNIC_LOG(WARNING, "%s: ring %u: its eventfd may block: %s\n", vnic->name, vring_id,
+			strerror(errno));
+}
+
 static enum rte_vhost_msg_result
 message_comes(int vid, void *msg)
 {
@@ -178,8 +259,9 @@ message_comes(int vid, void *msg)
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	/* Ends the connection. */
-	if (!vnic_is_latest(vnic, vid))
+	if (!vnic_is_latest(vnic, vid) || airlock_vnic_is_lost(vnic) || !is_good(vnic, message))
 		return RTE_VHOST_MSG_RESULT_ERR;
+	vnic_guard_message(vnic);
 	switch (message->request) {
 	case SET_FEATURES:
 	case SET_MEM_TABLE:
@@ -187,8 +269,10 @@ message_comes(int vid, void *msg)
 		looks_take(vnic);
 		vnic_rings_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
 		vnic_kicks_take(vnic, AIRLOCK_VNIC_MAX_QUEUES);
-		if (message->request == SET_MEM_TABLE)
+		if (message->request == SET_MEM_TABLE) {
 			vnic_rings_forget_memory(vnic);
+			vnic_guard_down(vnic);
+		}
 		break;
 	case SET_VRING_NUM:
 	case SET_VRING_ADDR:
@@ -213,6 +297,12 @@ message_done(int vid, void *msg)
 
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	vnic_guard_message(NULL);
+	if (airlock_vnic_is_lost(vnic) ||
+		(airlock_vnic_is_up(vnic) && vnic_guard_up(vnic, vid) < 0))
+		return RTE_VHOST_MSG_RESULT_ERR;
+	if (message->request == SET_VRING_CALL)
+		call_changed(vnic, vid, message->vring_id & UINT8_MAX);
 	vnic_looks_give(vnic);
 	if (message->request == SET_MEM_TABLE)
 		return memory_changed(vnic, vid);
@@ -227,9 +317,18 @@ static const struct rte_vhost_user_extern_ops message_ops = {
 };
 
 int
-vnic_watch(const struct airlock_vnic *vnic, int vid)
+vnic_offer(const char *path)
 {
-	if (vnic->own == NULL && vnic->pool_ino == 0)
-		return 0;
+	uint64_t features;
+
+	if (rte_vhost_driver_get_protocol_features(path, &features) < 0 ||
+		rte_vhost_driver_set_protocol_features(path, features & OFFERED) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+int
+vnic_watch(int vid)
+{
 	return rte_vhost_extern_callback_register(vid, &message_ops, NULL);
 }

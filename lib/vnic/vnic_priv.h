@@ -32,6 +32,7 @@ void vnic_rings_connect(struct airlock_vnic *vnic);
 void vnic_rings_up(struct airlock_vnic *vnic, int vid);
 void vnic_rings_hide(struct airlock_vnic *vnic); /* the caller waits for lcores then */
 void vnic_rings_down(struct airlock_vnic *vnic);
+void vnic_rings_poll(struct airlock_vnic *vnic); /* for rings that the guest broke */
 void vnic_ring_changed(struct airlock_vnic *vnic, uint16_t queue_id, bool enabled);
 /* Before rte_vhost takes away memory, log or rings; queue_id AIRLOCK_VNIC_MAX_QUEUES: of all. */
 void vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id);
@@ -46,9 +47,21 @@ void vnic_record_open(struct airlock_vnic *vnic, const char *path);
 void vnic_record_close(struct airlock_vnic *vnic);
 
 /* vnic_message.c: watch the messages of a connection. */
-int vnic_watch(const struct airlock_vnic *vnic, int vid);
+int vnic_watch(int vid);
+int vnic_offer(const char *path); /* the protocol's features that are supported; 0 or -EINVAL */
 void vnic_looks_give(struct airlock_vnic *vnic); /* lcores may look at RX rings of rte_vhost's */
 bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_region *region);
+
+/* vnic_lost.c: memory of the guest's that is gone while it is mapped. */
+int vnic_guard_open(struct airlock_vnic *vnic); /* for the NIC's life; 0 or -ENOSPC */
+void vnic_guard_close(struct airlock_vnic *vnic);
+void vnic_guard_connect(struct airlock_vnic *vnic);
+/* From now until *down* lcores may use the memory; 0, or -EFAULT: it is lost already. */
+int vnic_guard_up(struct airlock_vnic *vnic, int vid);
+void vnic_guard_down(struct airlock_vnic *vnic);
+/* Whose message this thread handles from now on; NULL: nobody's. */
+void vnic_guard_message(struct airlock_vnic *vnic);
+void vnic_guard_tell(struct airlock_vnic *vnic); /* log it, once */
 
 /* vnic_kick.c: the kicks of TX rings; all ignore a NIC whose lcores never sleep. */
 void vnic_kicks_init(struct airlock_vnic *vnic);

@@ -290,7 +290,7 @@ vnic_rings_take(struct airlock_vnic *vnic, uint16_t queue_id)
 }
 
 void
-airlock_vnic_poll(struct airlock_vnic *vnic)
+vnic_rings_poll(struct airlock_vnic *vnic)
 {
 	if (vnic->own == NULL)
 		return;

@@ -26,7 +26,7 @@ def flows(what, packets):
 
 def vm(name, mac, packets=0, **more):
     return {"name": name, "mac": mac, "state": "up" if packets else "down", "vlan": 0,
-            "mirror": "none", "mirror_direction": "both", "connects": 1 if packets else 0, "features": "0x0", **flows("delivered", packets),
+            "mirror": "none", "mirror_direction": "both", "connects": 1 if packets else 0, "memory_lost": 0, "features": "0x0", **flows("delivered", packets),
             **flows("taken", packets // 2), "rx_drops": {"total": 0}, "tx_drops": {"total": 0},
             "deliver": "copy", **more,
             "queue_0": {**flows("delivered", packets), **flows("taken", packets // 2), "rx_drops": 0}}

@@ -5,7 +5,8 @@
 #
 # VMs that are killed and come again under full load, one behind a listening socket and one behind a
 # connecting one: a third VM gets everything that its ring can hold, the killed ones get packets
-# again each time, and in the end no page and no packet is missing.
+# again each time, and in the end no page and no packet is missing. One of them has its memory's file
+# truncated before, while airlockd uses it.
 #
 #   tests/smoke/kill_vm.sh [TIMES]      20 times; with AIRLOCK_FULL=1 100 times
 
@@ -59,6 +60,23 @@ works() {
     wait_for 20 moves "$name" taken_packets "$taken" || fail "nothing comes from $name"
 }
 
+# lose_memory NAME: truncate its memory under airlockd, while it cannot notice itself.
+lose_memory() {
+    local pid=${pids[$1]} lost fd
+
+    lost=$(telemetry "/airlock/vm,$1" memory_lost)
+    kill -STOP "$pid"
+    for fd in "/proc/$pid/fd/"*; do
+        [[ $(readlink "$fd") != /memfd:* ]] || truncate -s 0 "$fd"
+    done
+    wait_for 10 moves "$1" memory_lost "$lost" || fail "the memory of $1 is gone, and nobody knows"
+    wait_for 10 is_down "$1" || fail "$1 has no memory, and is up"
+}
+
+is_down() {
+    [ "$(telemetry "/airlock/vm,$1" state)" = down ]
+}
+
 # kill_vm NAME
 kill_vm() {
     kill -KILL "${pids[$1]}"
@@ -98,6 +116,9 @@ for ((i = 1; i <= times; i++)); do
     vm second macswap ,server=1
     works first
     works second
+    lose_memory first
+    delivered=$(telemetry /airlock/vm,stays delivered_packets)
+    wait_for 10 moves stays delivered_packets "$delivered" || fail "the other VM gets nothing"
     delivered=$(telemetry /airlock/vm,stays delivered_packets)
     kill_vm first
     kill_vm second
@@ -122,3 +143,8 @@ wait_for 10 arrived || fail "not all that was delivered has arrived"
 [ "$(telemetry /airlock/vm,stays connects)" = 1 ] || fail "the other VM has lost its connection"
 [ "$(telemetry /airlock/vm,first connects)" = "$times" ] || fail "not $times connections"
 [ "$(telemetry /airlock/vm,second connects)" = "$times" ] || fail "not $times connections"
+[ "$(telemetry /airlock/vm,first memory_lost)" = "$times" ] || fail "memory was not lost $times times"
+[ "$(grep -c 'vnic: first: its memory is gone' "$AIRLOCKD_LOG")" -eq "$times" ] ||
+    fail "not logged once each time"
+allow_log '^ERR vnic: first: its memory is gone'
+[ "$(telemetry /airlock/vm,stays memory_lost)" = 0 ] || fail "the other VM has lost memory"

@@ -71,7 +71,7 @@ class Comparison:
 
     def vm(self, name, vm):
         for key in ("delivered_packets", "delivered_bytes", "taken_packets", "taken_bytes",
-                    "connects"):
+                    "connects", "memory_lost"):
             self.hold(vm[key], f"airlock_vm_{key}_total", vm=name)
         self.hold(vm["state"] == "up", "airlock_vm_up", vm=name)
         self.hold(1, "airlock_vm_info", vm=name, mac=vm["mac"], vlan=vm["vlan"],

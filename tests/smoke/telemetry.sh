@@ -25,7 +25,7 @@ UPLINK = {"name": str, "state": str, "mtu": int, "rx_queues": int, "tx_queues": 
           "port_no_page": int, "port_tx_errors": int}
 QUEUE = {**dict.fromkeys(FLOWS, int), "rx_drops": int}
 VM = {"name": str, "mac": str, "state": str, "vlan": int, "rx_rate": int, "tx_rate": int,
-      "storm": int, "mirror": str, "mirror_direction": str, "connects": int, "features": str, "deliver": str,
+      "storm": int, "mirror": str, "mirror_direction": str, "connects": int, "memory_lost": int, "features": str, "deliver": str,
       **dict.fromkeys(FLOWS, int), "rx_drops": dict, "tx_drops": dict, "queue_0": dict}
 PAGES = {"pages": int, "frame_pages": int, "huge": str, "free": int, "card": int, "host": int,
          "leased": int, "released": int, "unmapping": int, "violations": int, "mempool_free": int, "agree": str,
