@@ -198,8 +198,7 @@ uint16_t airlock_dmatable_map(struct airlock_dmatable *table, uint16_t queue_id,
  *                costs 12 to 75: give whole extents. Their mbufs must be as rte_mbuf_raw_free()
  *                wants them: single, with one reference, and with no next
  */
-void airlock_dmatable_unmap(
-	struct airlock_dmatable *table, uint16_t queue_id, const uint32_t *frames, uint32_t n);
+void airlock_dmatable_unmap(struct airlock_dmatable *table, const uint32_t *frames, uint32_t n);
 
 /**
  * Take back every frame that is LEASED or RELEASED to the window. Control, while no lcore has a

@@ -308,7 +308,7 @@ airlock_dmatable_unmap_all(struct airlock_dmatable *table)
 
 		if (word == airlock_page_word(AIRLOCK_PAGE_LEASED, tag) ||
 			word == airlock_page_word(AIRLOCK_PAGE_RELEASED, tag))
-			airlock_dmatable_unmap(table, 0, &frame, 1);
+			airlock_dmatable_unmap(table, &frame, 1);
 	}
 	pthread_mutex_unlock(&table->lock);
 }

@@ -75,12 +75,10 @@ withdraw(struct airlock_dmatable *table, uint32_t frame)
 }
 
 void
-airlock_dmatable_unmap(
-	struct airlock_dmatable *table, uint16_t queue_id, const uint32_t *frames, uint32_t n)
+airlock_dmatable_unmap(struct airlock_dmatable *table, const uint32_t *frames, uint32_t n)
 {
 	uint32_t head;
 
-	(void)queue_id;
 	if (unlikely(n == 0))
 		return;
 	for (uint32_t i = 0; i < n; i++) {

@@ -78,7 +78,7 @@ stray_resume(struct airlock_dmatable *table, uint32_t page)
 		/* Not all: none. It comes back, and is asked for again. */
 		if ((pages->card != NULL && airlock_card_take(pages->card, &run, 1) == 0) ||
 			device_map(table, &run, 1, &error) == 0) {
-			airlock_dmatable_unmap(table, 0, &frame, 1);
+			airlock_dmatable_unmap(table, &frame, 1);
 			claimed = false;
 		}
 	}

@@ -214,7 +214,7 @@ free_burst(struct burst *b)
 	if (nb_cold > 0)
 		airlock_page_put_cold(b->remap->pages, cold, nb_cold);
 	if (unlikely(nb_failed > 0))
-		airlock_dmatable_unmap(b->remap->table, b->queue_id, failed, nb_failed);
+		airlock_dmatable_unmap(b->remap->table, failed, nb_failed);
 }
 
 /*

@@ -48,7 +48,7 @@ give_back(struct airlock_remap *remap, uint16_t queue_id)
 
 	if (queue->nb_released == 0)
 		return;
-	airlock_dmatable_unmap(remap->table, queue_id, queue->released, queue->nb_released);
+	airlock_dmatable_unmap(remap->table, queue->released, queue->nb_released);
 	queue->nb_released = 0;
 }
 

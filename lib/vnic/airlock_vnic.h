@@ -241,7 +241,7 @@ bool airlock_vnic_was_given(const struct airlock_vnic *vnic, uint32_t frame);
  */
 void airlock_vnic_poll(struct airlock_vnic *vnic);
 
-/** Whether the memory of the VM that is connected is gone: down until it connects anew. Any thread. */
+/** Whether the memory of the VM that is there is gone: down until it connects anew. Any thread. */
 bool airlock_vnic_is_lost(const struct airlock_vnic *vnic);
 
 /** Times that a VM's memory was gone while it was used. Any thread. */

@@ -243,7 +243,7 @@ dmatable_env_fill(struct dmatable_env *env, uint32_t ups, uint32_t *frames, uint
 	TEST_ASSERT(dmatable_env_wait_up(env, ups), "up");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(env, frames, n), "lease");
 	TEST_ASSERT_EQUAL(dmatable_env_map(env, frames, n), n, "map");
-	airlock_dmatable_unmap(env->table, 0, frames, n / 2);
+	airlock_dmatable_unmap(env->table, frames, n / 2);
 	return TEST_SUCCESS;
 }
 

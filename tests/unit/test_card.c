@@ -174,7 +174,7 @@ map_all(void)
 static int
 give_all(void)
 {
-	airlock_dmatable_unmap(env.table, 0, frames, RTE_DIM(frames));
+	airlock_dmatable_unmap(env.table, frames, RTE_DIM(frames));
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "back");
 	return TEST_SUCCESS;
@@ -222,7 +222,7 @@ static int
 test_cards_do_not_get_what_is_not_dark_yet(void)
 {
 	TEST_ASSERT_SUCCESS(map_all(), "map");
-	airlock_dmatable_unmap(env.table, 0, frames, RTE_DIM(frames));
+	airlock_dmatable_unmap(env.table, frames, RTE_DIM(frames));
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).unmap_requests == 1), "asked");
 	TEST_ASSERT_EQUAL(nb_mapped(), ENV_FRAMES - 1 - RTE_DIM(frames), "not yet");
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
@@ -339,7 +339,7 @@ test_frame_that_cannot_be_mapped_again_is_not_used(void)
 
 	TEST_ASSERT_SUCCESS(map_all(), "map");
 	domain.map_error = -ENOSPC;
-	airlock_dmatable_unmap(env.table, 0, frames, RTE_DIM(frames));
+	airlock_dmatable_unmap(env.table, frames, RTE_DIM(frames));
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(stats_now().nb_stuck == RTE_DIM(frames)), "stuck");
 	airlock_pool_stats(env.pool, &stats);

@@ -97,8 +97,8 @@ test_more_runs_than_a_request_holds_take_several(void)
 			even[i] = frames[2 * i];
 			odd[i] = frames[2 * i + 1];
 		}
-		airlock_dmatable_unmap(env.table, 0, odd, N / 2);
-		airlock_dmatable_unmap(env.table, 1, even, N / 2 - turn);
+		airlock_dmatable_unmap(env.table, odd, N / 2);
+		airlock_dmatable_unmap(env.table, even, N / 2 - turn);
 		TEST_ASSERT_SUCCESS(unmap_and_wait(&even[N / 2 - turn], turn), "unmap");
 		TEST_ASSERT(dmatable_env_is_whole(&env), "pool, turn %d", turn);
 		TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "turn %d", turn);

@@ -95,7 +95,7 @@ fill(uint32_t frame, int value)
 static inline int
 unmap_and_wait(const uint32_t *frames, uint32_t n)
 {
-	airlock_dmatable_unmap(env.table, 0, frames, n);
+	airlock_dmatable_unmap(env.table, frames, n);
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "frames come back");
 	return TEST_SUCCESS;
 }

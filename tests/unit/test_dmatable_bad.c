@@ -195,7 +195,7 @@ test_second_agent_is_refused_and_the_first_one_stays(void)
 	TEST_ASSERT_EQUAL(dmatable_env_stats(&env).refused, 1, "counted");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, 8), "lease");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, frames, 8), 8, "map");
-	airlock_dmatable_unmap(env.table, 0, frames, 8);
+	airlock_dmatable_unmap(env.table, frames, 8);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "UNMAP");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
@@ -229,7 +229,7 @@ check_bad_answer(int64_t id_off, int32_t error, int nb_fds, int64_t cut)
 	TEST_ASSERT_SUCCESS(check_good_agent(), "up");
 	TEST_ASSERT_SUCCESS(dmatable_env_lease(&env, frames, 8), "lease");
 	TEST_ASSERT_EQUAL(dmatable_env_map(&env, frames, 8), 8, "map");
-	airlock_dmatable_unmap(env.table, 0, frames, 8);
+	airlock_dmatable_unmap(env.table, frames, 8);
 	TEST_ASSERT(window_stub_recv(&stub, unmap, sizeof(unmap)) > 0, "UNMAP");
 	answer.id = ((struct airlock_window_unmap *)(void *)unmap)->id + id_off;
 	TEST_ASSERT_SUCCESS(

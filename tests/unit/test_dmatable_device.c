@@ -106,7 +106,7 @@ test_run_is_mapped_in_both(void)
 	TEST_ASSERT_EQUAL(device_sees_of(0, N), N, "the device");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "the VMM");
 	TEST_ASSERT(dmatable_env_stats(&env).device, "there is a device");
-	airlock_dmatable_unmap(env.table, 0, frames, N);
+	airlock_dmatable_unmap(env.table, frames, N);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "absent again");
@@ -119,7 +119,7 @@ static int
 test_frame_is_held_back_until_the_device_has_lost_it(void)
 {
 	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
-	airlock_dmatable_unmap(env.table, 0, frames, N - 1);
+	airlock_dmatable_unmap(env.table, frames, N - 1);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N - 1), "held back");
 	TEST_ASSERT_EQUAL(airlock_dmatable_held(env.table), N, "and counted as the VM's");
@@ -127,7 +127,7 @@ test_frame_is_held_back_until_the_device_has_lost_it(void)
 		TEST_ASSERT_EQUAL(state(i), AIRLOCK_PAGE_UNMAPPING, "frame %u", i);
 	TEST_ASSERT_EQUAL(device_sees_of(0, N), N, "it has all of the run still");
 
-	airlock_dmatable_unmap(env.table, 0, &frames[N - 1], 1);
+	airlock_dmatable_unmap(env.table, &frames[N - 1], 1);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	TEST_ASSERT_EQUAL(vfio_fake_nb_mappings(), 0, "the device");
@@ -192,7 +192,7 @@ test_verify_finds_what_the_device_has_and_should_not_or_lacks(void)
 	TEST_ASSERT_SUCCESS(check_device_fault(5, AIRLOCK_PAGE_HOST, true), "has");
 	airlock_page_word_set(env.pages, frames[0], leased);
 	airlock_page_word_set(env.pages, frames[5], leased);
-	airlock_dmatable_unmap(env.table, 0, frames, N);
+	airlock_dmatable_unmap(env.table, frames, N);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
@@ -213,7 +213,7 @@ test_verify_does_not_look_at_a_device_that_was_let_go(void)
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "nothing to find");
 	airlock_page_word_set(
 		env.pages, frames[0], airlock_page_word(AIRLOCK_PAGE_LEASED, env.place.tag));
-	airlock_dmatable_unmap(env.table, 0, frames, N);
+	airlock_dmatable_unmap(env.table, frames, N);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
@@ -224,7 +224,7 @@ static int
 test_strict_takes_a_frame_before_the_agent_does(void)
 {
 	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
-	airlock_dmatable_unmap(env.table, 0, &frames[3], 1);
+	airlock_dmatable_unmap(env.table, &frames[3], 1);
 	TEST_ASSERT(dmatable_wait(!device_sees(frames[3])), "the device");
 	TEST_ASSERT_EQUAL(device_sees_of(0, N), N - 1, "and no other");
 	TEST_ASSERT_EQUAL(state(3), AIRLOCK_PAGE_UNMAPPING, "the agent has not answered");
@@ -247,14 +247,14 @@ test_run_that_the_device_does_not_get_is_not_the_vms(void)
 	/* In the VMM neither: it would differ from leased. */
 	for (uint32_t i = 0; i < N; i++) {
 		if (i >= 2)
-			airlock_dmatable_unmap(env.table, 0, &frames[i], 1);
+			airlock_dmatable_unmap(env.table, &frames[i], 1);
 	}
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "only the first is there");
 	TEST_ASSERT_EQUAL(device_sees_of(0, N), 2, "the device has the first");
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(airlock_dmatable_held(env.table) == 0), "the others are back");
 	TEST_ASSERT_EQUAL(state(0), AIRLOCK_PAGE_LEASED, "the first is not");
-	airlock_dmatable_unmap(env.table, 0, frames, 2);
+	airlock_dmatable_unmap(env.table, frames, 2);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
@@ -272,12 +272,12 @@ test_run_that_only_the_device_got_is_taken_back(void)
 		"hole");
 	TEST_ASSERT_EQUAL(airlock_dmatable_map(env.table, 0, runs, 2), 1, "the first");
 	TEST_ASSERT_EQUAL(device_sees_of(8, 8), 8, "the device has the other");
-	airlock_dmatable_unmap(env.table, 0, &frames[8], 8);
+	airlock_dmatable_unmap(env.table, &frames[8], 8);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(state(8) == AIRLOCK_PAGE_FREE), "back");
 	TEST_ASSERT_EQUAL(device_sees_of(8, 8), 0, "the device has lost it");
 	TEST_ASSERT_EQUAL(device_sees_of(0, 8), 8, "and not the first");
-	airlock_dmatable_unmap(env.table, 0, frames, 8);
+	airlock_dmatable_unmap(env.table, frames, 8);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;
@@ -287,7 +287,7 @@ static int
 test_lost_window_takes_all_from_the_device_at_once(void)
 {
 	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
-	airlock_dmatable_unmap(env.table, 0, frames, N / 2);
+	airlock_dmatable_unmap(env.table, frames, N / 2);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N / 2), "held back");
 	close(stub.sock);
@@ -307,7 +307,7 @@ test_what_the_device_may_have_is_kept_for_good(void)
 {
 	TEST_ASSERT_EQUAL(map(0, N), 1, "map");
 	vfio_fake.unmap_error = -EIO;
-	airlock_dmatable_unmap(env.table, 0, frames, N);
+	airlock_dmatable_unmap(env.table, frames, N);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).held_back == N), "held back");
 	window_stub_hide(&stub);
@@ -360,7 +360,7 @@ test_vm_goes_on_without_a_device_that_is_taken_out(void)
 	vfio_fake.nb_mappings = 0;
 	TEST_ASSERT_EQUAL(map(8, 8), 1, "in the VMM alone");
 	TEST_ASSERT_EQUAL(airlock_dmatable_verify(env.table, NULL), 0, "the VMM");
-	airlock_dmatable_unmap(env.table, 0, frames, N);
+	airlock_dmatable_unmap(env.table, frames, N);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(dmatable_wait(dmatable_env_is_whole(&env)), "pool");
 	return TEST_SUCCESS;

@@ -174,7 +174,7 @@ test_device_loses_what_its_vm_gives_back(void)
 {
 	TEST_ASSERT_SUCCESS(map_two(), "map");
 	TEST_ASSERT_SUCCESS(check_works(), "works");
-	airlock_dmatable_unmap(env.table, 0, frames, 2);
+	airlock_dmatable_unmap(env.table, frames, 2);
 	TEST_ASSERT_SUCCESS(window_stub_serve_one(&stub), "the agent");
 	TEST_ASSERT(
 		dmatable_wait(airlock_page_state_get(env.pages, frames[1]) == AIRLOCK_PAGE_FREE),
@@ -190,7 +190,7 @@ test_device_loses_one_frame_of_a_run(void)
 {
 	TEST_ASSERT_SUCCESS(map_two(), "map");
 	TEST_ASSERT_SUCCESS(check_works(), "works");
-	airlock_dmatable_unmap(env.table, 0, &frames[0], 1);
+	airlock_dmatable_unmap(env.table, &frames[0], 1);
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).unmap_requests == 1), "asked");
 	TEST_ASSERT_SUCCESS(check_dark(frames[0], "released"), "released");
 	edu_write(&edu, iova(frames[1]));

@@ -197,7 +197,7 @@ test_card_reaches_it_again_when_it_is_free(void)
 	TEST_ASSERT_SUCCESS(map(0, 2), "map");
 	TEST_ASSERT_SUCCESS(check_reached(posted_frame(), "posted"), "posted");
 	TEST_ASSERT_SUCCESS(check_out_of_reach(frames[0], "leased"), "leased");
-	airlock_dmatable_unmap(env.table, 0, &frames[0], 1);
+	airlock_dmatable_unmap(env.table, &frames[0], 1);
 	TEST_ASSERT(dmatable_wait(dmatable_env_stats(&env).unmap_requests == 1), "asked");
 	TEST_ASSERT_EQUAL(state(frames[0]), AIRLOCK_PAGE_UNMAPPING, "not dark yet");
 	TEST_ASSERT_SUCCESS(check_out_of_reach(frames[0], "unmapping"), "unmapping");
