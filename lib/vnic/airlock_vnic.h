@@ -141,6 +141,7 @@ struct airlock_vnic {
 	_Atomic uint64_t down_tsc; /**< when it went last; 0: never */
 	_Atomic uint64_t nb_refused; /**< VMs turned away because rte_vhost was shown the pool */
 	bool refused; /**< the one that is connected is such a VM; rte_vhost's thread alone */
+	uint32_t need_reply; /**< flag of the message that is handled; rte_vhost's thread alone */
 	_Atomic int latest_vid; /**< of the connection that came last; rte_vhost's threads alone */
 	uint64_t pool_dev;
 	uint64_t pool_ino;

@@ -14,9 +14,9 @@
  * not checked.
  *
  * Which addresses are a guest's is noted (the *guard*) while its device is up, which is when lcores
- * use them. rte_vhost's thread reads rings before that, and in the middle of a message that brings
- * new memory; so what it cannot read while it handles a message counts as memory of that message's
- * VM. Only the page is replaced then: nobody knows yet how much belongs to it.
+ * use them. rte_vhost's thread uses rings before that, and in the middle of a message that brings
+ * new memory; so what it cannot access counts as memory of the VM whose message it handles, or did
+ * last. Only the page is replaced then: nobody knows yet how much belongs to it.
  *
  * The handler runs in the thread that made the access. It looks into the guards, which are never
  * freed, and calls mmap(2); both are safe there. While a thread reads memory nobody unmaps that, so
@@ -39,7 +39,7 @@
 #define MAX_AREAS 9
 #define LOG_AREA  (MAX_AREAS - 1)
 
-/* One mapping. Its VM's control writes, while no lcore uses it; handlers read. */
+/* One mapping. rte_vhost's thread changes it, while no lcore uses it; handlers read. */
 struct area {
 	_Atomic uintptr_t start;
 	_Atomic size_t bytes; /* 0: none. Written last (release) */
@@ -63,7 +63,7 @@ static struct vnic_guard guards[MAX_GUARDS];
 static pthread_mutex_t guards_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction before;
 
-/* Of the VM whose message this thread handles. */
+/* Of the VM whose message this thread has begun to handle last. */
 static __thread struct vnic_guard *in_message;
 
 static bool
@@ -112,7 +112,7 @@ lose(struct vnic_guard *guard)
 }
 
 static bool
-is_handled(uintptr_t address)
+is_handled(uintptr_t address, int code)
 {
 	for (unsigned int i = 0; i < MAX_GUARDS * MAX_AREAS; i++) {
 		struct vnic_guard *guard = &guards[i / MAX_AREAS];
@@ -125,7 +125,7 @@ is_handled(uintptr_t address)
 		/* A log that lies in huge pages may begin and end within one. */
 		return replace(start, bytes) || replace_page(address);
 	}
-	if (in_message == NULL)
+	if (in_message == NULL || in_message->vnic == NULL || code != BUS_ADRERR)
 		return false;
 	lose(in_message);
 	return replace_page(address);
@@ -134,18 +134,19 @@ is_handled(uintptr_t address)
 static void
 on_sigbus(int signo, siginfo_t *info, void *context)
 {
+	bool is_access = info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR;
 	int saved = errno;
 
 	RTE_SET_USED(context);
-	/* Not one that kill(2) or the like has sent. */
-	if (info->si_code > 0 && is_handled((uintptr_t)info->si_addr)) {
-		errno = saved;
+	/* A page went bad that nobody has accessed yet: not now, then. */
+	if (info->si_code == BUS_MCEERR_AO)
 		return;
+	if (!is_access || !is_handled((uintptr_t)info->si_addr, info->si_code)) {
+		/* To whom it would have gone. An access is repeated on return, others are not. */
+		sigaction(SIGBUS, &before, NULL);
+		if (!is_access)
+			raise(signo);
 	}
-	/* To whom it would have gone: an access is repeated on return, anything else is not. */
-	sigaction(SIGBUS, &before, NULL);
-	if (info->si_code <= 0)
-		raise(signo);
 	errno = saved;
 }
 
@@ -189,9 +190,13 @@ vnic_guard_close(struct airlock_vnic *vnic)
 	vnic->guard = NULL;
 }
 
+/* What has not changed may be in use. */
 static void
 note(struct area *area, uintptr_t start, size_t bytes)
 {
+	if (atomic_load_explicit(&area->start, memory_order_relaxed) == start &&
+		atomic_load_explicit(&area->bytes, memory_order_relaxed) == bytes)
+		return;
 	atomic_store_explicit(&area->bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&area->start, start, memory_order_release);
 	atomic_store_explicit(&area->bytes, bytes, memory_order_release);
@@ -213,14 +218,14 @@ vnic_guard_up(struct airlock_vnic *vnic, int vid)
 	struct vnic_guard *guard = vnic->guard;
 	struct rte_vhost_memory *memory;
 
-	if (airlock_vnic_is_lost(vnic) || rte_vhost_get_mem_table(vid, &memory) < 0)
+	if (rte_vhost_get_mem_table(vid, &memory) < 0)
 		return -EFAULT;
 	for (uint32_t i = 0; i < RTE_MIN(memory->nregions, (uint32_t)LOG_AREA); i++)
 		note(&guard->areas[i], (uintptr_t)memory->regions[i].mmap_addr,
 			memory->regions[i].mmap_size);
 	free(memory);
 	note_log(guard, vid);
-	return 0;
+	return airlock_vnic_is_lost(vnic) ? -EFAULT : 0;
 }
 
 void

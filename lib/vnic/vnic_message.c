@@ -41,7 +41,6 @@ enum request {
 	GET_FEATURES = 1,
 	SET_FEATURES = 2,
 	SET_OWNER = 3,
-	RESET_OWNER = 4,
 	SET_MEM_TABLE = 5,
 	SET_LOG_BASE = 6,
 	SET_LOG_FD = 7,
@@ -58,8 +57,6 @@ enum request {
 	SET_VRING_ENABLE = 18,
 	SEND_RARP = 19,
 	NET_SET_MTU = 20,
-	SET_BACKEND_REQ_FD = 21,
-	IOTLB_MSG = 22,
 	SET_STATUS = 39,
 	GET_STATUS = 40,
 };
@@ -67,26 +64,25 @@ enum request {
 /* Those that a NIC needs. rte_vhost knows more, and takes them though nobody offered them. */
 #define NEEDED \
 	(RTE_BIT64(GET_FEATURES) | RTE_BIT64(SET_FEATURES) | RTE_BIT64(SET_OWNER) | \
-		RTE_BIT64(RESET_OWNER) | RTE_BIT64(SET_MEM_TABLE) | RTE_BIT64(SET_LOG_BASE) | \
-		RTE_BIT64(SET_LOG_FD) | RTE_BIT64(SET_VRING_NUM) | RTE_BIT64(SET_VRING_ADDR) | \
-		RTE_BIT64(SET_VRING_BASE) | RTE_BIT64(GET_VRING_BASE) | \
-		RTE_BIT64(SET_VRING_KICK) | RTE_BIT64(SET_VRING_CALL) | RTE_BIT64(SET_VRING_ERR) | \
+		RTE_BIT64(SET_MEM_TABLE) | RTE_BIT64(SET_LOG_BASE) | RTE_BIT64(SET_LOG_FD) | \
+		RTE_BIT64(SET_VRING_NUM) | RTE_BIT64(SET_VRING_ADDR) | RTE_BIT64(SET_VRING_BASE) | \
+		RTE_BIT64(GET_VRING_BASE) | RTE_BIT64(SET_VRING_KICK) | \
+		RTE_BIT64(SET_VRING_CALL) | RTE_BIT64(SET_VRING_ERR) | \
 		RTE_BIT64(GET_PROTOCOL_FEATURES) | RTE_BIT64(SET_PROTOCOL_FEATURES) | \
 		RTE_BIT64(GET_QUEUE_NUM) | RTE_BIT64(SET_VRING_ENABLE) | RTE_BIT64(SEND_RARP) | \
-		RTE_BIT64(NET_SET_MTU) | RTE_BIT64(SET_BACKEND_REQ_FD) | RTE_BIT64(IOTLB_MSG) | \
-		RTE_BIT64(SET_STATUS) | RTE_BIT64(GET_STATUS))
+		RTE_BIT64(NET_SET_MTU) | RTE_BIT64(SET_STATUS) | RTE_BIT64(GET_STATUS))
 
-/* Protocol features that ask for no other. */
-#define F_MQ	      0
-#define F_LOG_SHMFD   1
-#define F_RARP	      2
-#define F_REPLY_ACK   3
-#define F_NET_MTU     4
-#define F_BACKEND_REQ 5
-#define F_STATUS      16
+/* The protocol's features that need no request but these. */
 #define OFFERED \
-	(RTE_BIT64(F_MQ) | RTE_BIT64(F_LOG_SHMFD) | RTE_BIT64(F_RARP) | RTE_BIT64(F_REPLY_ACK) | \
-		RTE_BIT64(F_NET_MTU) | RTE_BIT64(F_BACKEND_REQ) | RTE_BIT64(F_STATUS))
+	(RTE_BIT64(VHOST_USER_PROTOCOL_F_MQ) | RTE_BIT64(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
+		RTE_BIT64(VHOST_USER_PROTOCOL_F_RARP) | \
+		RTE_BIT64(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
+		RTE_BIT64(VHOST_USER_PROTOCOL_F_NET_MTU) | \
+		RTE_BIT64(VHOST_USER_PROTOCOL_F_STATUS))
+
+/* Flags of a message: it is an answer; or the front end waits for one, be it that all is well. */
+#define IS_REPLY   RTE_BIT32(2)
+#define NEED_REPLY RTE_BIT32(3)
 
 /* Start of a message, as it came from the socket. */
 struct message {
@@ -139,7 +135,7 @@ has_ring_inside(int vid, const struct rte_vhost_mem_region *region)
 	return false;
 }
 
-/* Returns whether the VM may stay. */
+/* Returns whether the pool is out of its reach, and was not to be in it. */
 static bool
 shield(const struct airlock_vnic *vnic, int vid, const struct rte_vhost_memory *memory)
 {
@@ -163,29 +159,17 @@ shield(const struct airlock_vnic *vnic, int vid, const struct rte_vhost_memory *
 	return good;
 }
 
-static enum rte_vhost_msg_result
-memory_changed(struct airlock_vnic *vnic, int vid)
+/* Whether the VM may stay, with this memory. */
+static bool
+memory_is_good(struct airlock_vnic *vnic, int vid, const struct rte_vhost_memory *memory)
 {
-	struct rte_vhost_memory *memory;
-	bool good;
-
-	if (rte_vhost_get_mem_table(vid, &memory) < 0)
-		return RTE_VHOST_MSG_RESULT_ERR;
-	good = shield(vnic, vid, memory);
-	if (good) {
-		vnic->refused = false;
-		vnic_rings_give(vnic, memory);
-		vnic_kicks_give(vnic);
-	} else {
-		vnic->refused = true;
-		airlock_count(&vnic->nb_refused, 1);
-		VNIC_LOG(ERR, "%s: refused: the VM has the pool in its memory, and %s\n",
-			vnic->name,
-			vnic->own == NULL ? "is not configured for a window"
-					  : "cannot be kept from it");
-	}
-	free(memory);
-	return good ? RTE_VHOST_MSG_RESULT_NOT_HANDLED : RTE_VHOST_MSG_RESULT_ERR;
+	vnic->refused = !shield(vnic, vid, memory);
+	if (!vnic->refused)
+		return true;
+	airlock_count(&vnic->nb_refused, 1);
+	VNIC_LOG(ERR, "%s: refused: the VM has the pool in its memory, and %s\n", vnic->name,
+		vnic->own == NULL ? "is not configured for a window" : "cannot be kept from it");
+	return false;
 }
 
 /* Looks of lcores at RX rings that rte_vhost serves. */
@@ -226,7 +210,7 @@ is_good(const struct airlock_vnic *vnic, const struct message *message)
 			vnic->name, message->request);
 		return false;
 	}
-	/* rte_vhost adds it twice, and would write behind the log. */
+	/* rte_vhost maps the file from the offset on, and adds the offset to where that is. */
 	if (message->request == SET_LOG_BASE && (message->log[2] | message->log[3]) != 0) {
 		VNIC_LOG(ERR, "%s: its log does not begin with its file: connection ended\n",
 			vnic->name);
@@ -253,15 +237,20 @@ call_changed(const struct airlock_vnic *vnic, int vid, uint16_t vring_id)
 static enum rte_vhost_msg_result
 message_comes(int vid, void *msg)
 {
-	const struct message *message = msg;
+	struct message *message = msg;
 	struct airlock_vnic *vnic = vnic_of(vid);
 
+	vnic_guard_message(vnic);
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	/* Ends the connection. */
+	/*
+	 * An error ends the connection only if nobody waits for an answer; and a device whose message
+	 * has failed halfway, of which nobody is told, must not go on.
+	 */
+	vnic->need_reply = message->flags & NEED_REPLY;
+	message->flags &= ~NEED_REPLY;
 	if (!vnic_is_latest(vnic, vid) || airlock_vnic_is_lost(vnic) || !is_good(vnic, message))
 		return RTE_VHOST_MSG_RESULT_ERR;
-	vnic_guard_message(vnic);
 	switch (message->request) {
 	case SET_FEATURES:
 	case SET_MEM_TABLE:
@@ -289,25 +278,43 @@ message_comes(int vid, void *msg)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
+static bool
+is_done_well(struct airlock_vnic *vnic, int vid, const struct message *message)
+{
+	struct rte_vhost_memory *memory = NULL;
+	bool good = true;
+
+	/* First of all: lcores that wait for rte_vhost's locks use it next, come what may. */
+	if (airlock_vnic_is_up(vnic))
+		vnic_guard_up(vnic, vid);
+	if (message->request == SET_MEM_TABLE)
+		good = rte_vhost_get_mem_table(vid, &memory) == 0 &&
+			memory_is_good(vnic, vid, memory);
+	good = good && !airlock_vnic_is_lost(vnic);
+	if (good) {
+		vnic_looks_give(vnic);
+		vnic_rings_give(vnic, memory);
+		vnic_kicks_give(vnic);
+	}
+	free(memory);
+	return good;
+}
+
 static enum rte_vhost_msg_result
 message_done(int vid, void *msg)
 {
-	const struct message *message = msg;
+	struct message *message = msg;
 	struct airlock_vnic *vnic = vnic_of(vid);
 
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	vnic_guard_message(NULL);
-	if (airlock_vnic_is_lost(vnic) ||
-		(airlock_vnic_is_up(vnic) && vnic_guard_up(vnic, vid) < 0))
-		return RTE_VHOST_MSG_RESULT_ERR;
 	if (message->request == SET_VRING_CALL)
 		call_changed(vnic, vid, message->vring_id & UINT8_MAX);
-	vnic_looks_give(vnic);
-	if (message->request == SET_MEM_TABLE)
-		return memory_changed(vnic, vid);
-	vnic_rings_give(vnic, NULL);
-	vnic_kicks_give(vnic);
+	if (!is_done_well(vnic, vid, message))
+		return RTE_VHOST_MSG_RESULT_ERR;
+	/* Where rte_vhost has answered, the answer stands in place of the message. */
+	if ((message->flags & IS_REPLY) == 0)
+		message->flags |= vnic->need_reply;
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 

@@ -56,10 +56,10 @@ bool vnic_is_pool(const struct airlock_vnic *vnic, const struct rte_vhost_mem_re
 int vnic_guard_open(struct airlock_vnic *vnic); /* for the NIC's life; 0 or -ENOSPC */
 void vnic_guard_close(struct airlock_vnic *vnic);
 void vnic_guard_connect(struct airlock_vnic *vnic);
-/* From now until *down* lcores may use the memory; 0, or -EFAULT: it is lost already. */
+/* From now until *down* lcores may use the memory that rte_vhost has; -EFAULT: it is lost. */
 int vnic_guard_up(struct airlock_vnic *vnic, int vid);
 void vnic_guard_down(struct airlock_vnic *vnic);
-/* Whose message this thread handles from now on; NULL: nobody's. */
+/* Whose messages this thread handles from now on; NULL: nobody's. */
 void vnic_guard_message(struct airlock_vnic *vnic);
 void vnic_guard_tell(struct airlock_vnic *vnic); /* log it, once */
 

@@ -7,6 +7,7 @@
  * its rings, what a front end must not send, and a second connection.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -144,6 +145,53 @@ test_request_that_no_nic_needs_ends_the_connection(void)
 	return TEST_SUCCESS;
 }
 
+/* A message whose front end waits for an answer, without descriptors. */
+static int
+send_to_be_answered(enum front_request request, uint32_t value)
+{
+	const struct {
+		uint32_t request;
+		uint32_t flags;
+		uint32_t bytes;
+		uint32_t value;
+		uint32_t padding;
+	} message = {request, 1 | RTE_BIT32(3), 8, value, 0};
+
+	return send(front_vm.client, &message, sizeof(message), MSG_NOSIGNAL) ==
+			(ssize_t)sizeof(message)
+		? 0
+		: -errno;
+}
+
+static int
+test_each_message_is_answered_once(void)
+{
+	uint8_t answer[20];
+
+	TEST_ASSERT_SUCCESS(front_vm_open(false), "open");
+	TEST_ASSERT_SUCCESS(front_vm_come_up(0, 0), "up");
+	TEST_ASSERT_SUCCESS(send_to_be_answered(FRONT_GET_FEATURES, 0), "one that has an answer");
+	TEST_ASSERT_SUCCESS(send_to_be_answered(FRONT_SET_OWNER, 0), "one that has none");
+	for (int i = 0; i < 2; i++)
+		TEST_ASSERT_EQUAL(recv(front_vm.client, answer, sizeof(answer), MSG_WAITALL),
+			(ssize_t)sizeof(answer), "answer %d", i);
+	TEST_ASSERT(front_answers(front_vm.client), "the VM stays");
+	TEST_ASSERT(recv(front_vm.client, answer, sizeof(answer), MSG_DONTWAIT) < 0, "no more");
+	return TEST_SUCCESS;
+}
+
+/* Else rte_vhost would say that it has failed, and go on with what it has unmapped. */
+static int
+test_bad_memory_ends_the_connection(void)
+{
+	TEST_ASSERT_SUCCESS(front_vm_open(false), "open");
+	TEST_ASSERT_SUCCESS(front_vm_come_up(0, 0), "up");
+	TEST_ASSERT_SUCCESS(
+		send_to_be_answered(FRONT_SET_MEM_TABLE, 1), "a region without its file");
+	TEST_ASSERT(!front_answers(front_vm.client), "the connection is closed");
+	return TEST_SUCCESS;
+}
+
 static int
 test_log_in_the_midst_of_its_file_ends_the_connection(void)
 {
@@ -199,6 +247,8 @@ static const struct unit_test_suite vnic_front_suite = {
 			CASE(test_guest_is_told_by_its_new_eventfd),
 			CASE(test_full_eventfd_stops_nobody),
 			CASE(test_request_that_no_nic_needs_ends_the_connection),
+			CASE(test_each_message_is_answered_once),
+			CASE(test_bad_memory_ends_the_connection),
 			CASE(test_log_in_the_midst_of_its_file_ends_the_connection),
 			TEST_CASES_END(),
 		},

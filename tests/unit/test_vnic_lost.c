@@ -120,9 +120,11 @@ test_new_memory_that_is_not_there(void)
 {
 	TEST_ASSERT_SUCCESS(front_vm_open(false), "open");
 	TEST_ASSERT_SUCCESS(front_vm_come_up(0, 0), "up");
+	TEST_ASSERT_SUCCESS(front_lcore_start(true), "lcore");
 	TEST_ASSERT_SUCCESS(ftruncate(front_vm.memory_fds[1], 0), "truncate");
 	TEST_ASSERT_SUCCESS(front_vm_send_memory(1), "memory");
 	TEST_ASSERT(!front_answers(front_vm.client), "the connection is closed");
+	TEST_ASSERT(lcore_goes_on(), "after");
 	TEST_ASSERT_SUCCESS(check_down(), "down");
 	return check_up_again();
 }
