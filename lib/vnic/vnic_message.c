@@ -244,8 +244,8 @@ message_comes(int vid, void *msg)
 	if (vnic == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	/*
-	 * An error ends the connection only if nobody waits for an answer; and a device whose message
-	 * has failed halfway, of which nobody is told, must not go on.
+	 * An error ends the connection only if nobody waits for an answer; and a device must not go
+	 * on whose message has failed halfway.
 	 */
 	vnic->need_reply = message->flags & NEED_REPLY;
 	message->flags &= ~NEED_REPLY;
