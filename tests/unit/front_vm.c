@@ -44,11 +44,6 @@ static struct airlock_page_table *pages;
 static struct rte_mempool *mbufs;
 static void *area;
 
-static void
-event(struct airlock_vnic *nic, bool up, void *arg)
-{
-}
-
 static int
 kick(struct airlock_vnic *nic, uint16_t queue_id, int fd, bool on, void *arg)
 {
@@ -73,6 +68,13 @@ quiesce(struct airlock_vnic *nic, void *arg)
 		atomic_store(&front_lcore.stuck, true);
 		return;
 	}
+}
+
+static void
+event(struct airlock_vnic *nic, bool up, void *arg)
+{
+	if (!up)
+		quiesce(nic, arg);
 }
 
 static int
