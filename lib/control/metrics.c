@@ -171,7 +171,7 @@ put_uplink_state(const struct metrics_text *text, const struct objects *uplinks)
 	for (unsigned int i = 0; i < uplinks->nb; i++) {
 		struct metrics_row row = uplinks->rows[i];
 
-		metrics_add_label(&row, "name", stats[i].name);
+		metrics_add_label(&row, "name", stats[i].setup.name);
 		metrics_put(text, "airlock_uplink", "_info", row.labels, NULL, NULL, 1);
 	}
 	metrics_put_head(text, "airlock_uplink_up", METRICS_GAUGE, "Whether the uplink has a link");
@@ -192,7 +192,7 @@ put_uplinks(const struct metrics_text *text, struct airlock_pipeline *pl)
 	for (unsigned int i = 0; i < uplinks.nb; i++, stats++) {
 		airlock_pipeline_uplink_stats(pl, i, stats);
 		uplinks.rows[i].object = stats;
-		metrics_add_number(&uplinks.rows[i], "uplink", stats->port_id);
+		metrics_add_number(&uplinks.rows[i], "uplink", stats->setup.port_id);
 	}
 	put_uplink_state(text, &uplinks);
 	metrics_put_table(text, metrics_uplink, metrics_nb_uplink, uplinks.rows, uplinks.nb);

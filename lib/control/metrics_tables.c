@@ -181,7 +181,7 @@ const unsigned int metrics_nb_window = RTE_DIM(metrics_window);
 
 const struct metrics_metric metrics_uplink[] = {
 	{"airlock_uplink_mtu_bytes", "MTU", METRICS_GAUGE,
-		METRICS_FIELD(struct airlock_pipeline_uplink_stats, mtu)},
+		METRICS_FIELD(struct airlock_pipeline_uplink_stats, setup.mtu)},
 	{"airlock_uplink_received_packets", "Packets that the uplink received", METRICS_COUNTER,
 		METRICS_FIELD(struct airlock_pipeline_uplink_stats, received.packets)},
 	{"airlock_uplink_received_bytes", "Bytes that the uplink received", METRICS_COUNTER,

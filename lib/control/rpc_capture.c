@@ -72,7 +72,7 @@ find_uplink(struct rpc_call *call, json_int_t port, struct airlock_capture_conf 
 		struct airlock_pipeline_uplink_stats stats;
 
 		airlock_pipeline_uplink_stats(pipeline, i, &stats);
-		if (stats.port_id != port)
+		if (stats.setup.port_id != port)
 			continue;
 		conf->point = airlock_pipeline_uplink_point(pipeline, i);
 		return 0;

@@ -157,12 +157,12 @@ make_uplink(const struct airlock_pipeline_uplink_stats *stats)
 {
 	json_t *uplink = json_object();
 
-	rpc_set_uint(uplink, "port", stats->port_id);
-	rpc_set_text(uplink, "name", stats->name);
+	rpc_set_uint(uplink, "port", stats->setup.port_id);
+	rpc_set_text(uplink, "name", stats->setup.name);
 	rpc_set_text(uplink, "state", airlock_uplink_state_name(stats->state));
-	rpc_set_uint(uplink, "mtu", stats->mtu);
-	rpc_set_uint(uplink, "rx_queues", stats->nb_rxq);
-	rpc_set_uint(uplink, "tx_queues", stats->nb_txq);
+	rpc_set_uint(uplink, "mtu", stats->setup.mtu);
+	rpc_set_uint(uplink, "rx_queues", stats->setup.nb_rxq);
+	rpc_set_uint(uplink, "tx_queues", stats->setup.nb_txq);
 	rpc_set_flow(uplink, "received", &stats->received);
 	rpc_set_flow(uplink, "sent", &stats->sent);
 	rpc_set_drops(uplink, "rx_drops", &stats->rx_drops);
@@ -195,7 +195,7 @@ rpc_uplink_show(struct rpc_call *call)
 
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(call->env->pipeline); i++) {
 		rpc_uplink_stats(call->env, i, &stats);
-		if (stats.port_id != port)
+		if (stats.setup.port_id != port)
 			continue;
 		call->result = make_uplink(&stats);
 		return 0;
@@ -240,7 +240,7 @@ rpc_stats_get(struct rpc_call *call)
 			json_object_set_new(vms, vm.name, make_vm(&vm));
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(pl); i++) {
 		rpc_uplink_stats(call->env, i, &uplink);
-		snprintf(port, sizeof(port), "%u", uplink.port_id);
+		snprintf(port, sizeof(port), "%u", uplink.setup.port_id);
 		json_object_set_new(uplinks, port, make_uplink(&uplink));
 	}
 	call->result = json_pack("{s:I, s:o, s:o, s:o}", "time_ns",

@@ -40,7 +40,7 @@ print_uplinks(struct airlock_pipeline *pl, FILE *out, struct airlock_drops_value
 
 	for (uint16_t i = 0; i < airlock_pipeline_nb_uplinks(pl); i++) {
 		airlock_pipeline_uplink_stats(pl, i, &stats);
-		print_row(out, "uplink", stats.name, airlock_uplink_state_name(stats.state),
+		print_row(out, "uplink", stats.setup.name, airlock_uplink_state_name(stats.state),
 			&stats.received, &stats.sent,
 			airlock_drops_total(&stats.rx_drops) +
 				airlock_drops_total(&stats.tx_drops));

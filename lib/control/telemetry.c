@@ -72,11 +72,11 @@ add_uplink(struct rte_tel_data *dict, uint16_t uplink_id)
 		return;
 	airlock_pipeline_uplink_stats(pipeline, uplink_id, &stats);
 	rte_tel_data_start_dict(inner);
-	rte_tel_data_add_dict_string(inner, "name", stats.name);
+	rte_tel_data_add_dict_string(inner, "name", stats.setup.name);
 	rte_tel_data_add_dict_string(inner, "state", airlock_uplink_state_name(stats.state));
-	airlock_compat_tel_dict_uint(inner, "mtu", stats.mtu);
-	airlock_compat_tel_dict_uint(inner, "rx_queues", stats.nb_rxq);
-	airlock_compat_tel_dict_uint(inner, "tx_queues", stats.nb_txq);
+	airlock_compat_tel_dict_uint(inner, "mtu", stats.setup.mtu);
+	airlock_compat_tel_dict_uint(inner, "rx_queues", stats.setup.nb_rxq);
+	airlock_compat_tel_dict_uint(inner, "tx_queues", stats.setup.nb_txq);
 	telemetry_add_flow(inner, "received", &stats.received);
 	telemetry_add_flow(inner, "sent", &stats.sent);
 	add_drops(inner, "rx_drops", &stats.rx_drops);
@@ -85,7 +85,7 @@ add_uplink(struct rte_tel_data *dict, uint16_t uplink_id)
 	airlock_compat_tel_dict_uint(inner, "port_rx_errors", stats.hw.rx_error);
 	airlock_compat_tel_dict_uint(inner, "port_no_page", stats.hw.no_page);
 	airlock_compat_tel_dict_uint(inner, "port_tx_errors", stats.hw.tx_error);
-	snprintf(key, sizeof(key), "%u", stats.port_id);
+	snprintf(key, sizeof(key), "%u", stats.setup.port_id);
 	rte_tel_data_add_dict_container(dict, key, inner, 0);
 }
 

@@ -184,11 +184,7 @@ struct airlock_pipeline_vm_stats {
 
 /** An uplink as control threads see it. */
 struct airlock_pipeline_uplink_stats {
-	uint16_t port_id;
-	char name[RTE_ETH_NAME_MAX_LEN];
-	uint16_t mtu;
-	uint16_t nb_rxq;
-	uint16_t nb_txq;
+	struct airlock_uplink_setup setup;
 	enum airlock_uplink_state state;
 	struct airlock_flow_value received;
 	struct airlock_flow_value sent;

@@ -187,11 +187,7 @@ airlock_pipeline_uplink_stats(const struct airlock_pipeline *pl, uint16_t uplink
 	struct airlock_uplink *uplink = port->uplink;
 
 	memset(stats, 0, sizeof(*stats));
-	stats->port_id = uplink->port_id;
-	rte_strscpy(stats->name, uplink->name, sizeof(stats->name));
-	stats->mtu = uplink->mtu;
-	stats->nb_rxq = uplink->nb_rxq;
-	stats->nb_txq = uplink->nb_txq;
+	airlock_uplink_setup_get(uplink, &stats->setup);
 	stats->state = airlock_uplink_state_get(uplink);
 	airlock_uplink_hw_stats(uplink, &stats->hw);
 	for (uint16_t i = 0; i < pl->nb_lcores; i++) {

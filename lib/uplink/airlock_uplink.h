@@ -77,7 +77,7 @@ struct airlock_uplink {
 	char *probe; /**< what the device was probed with; NULL: it is not of a kind that returns */
 	bool refused; /**< the device is back, and of no use: not before it was away again */
 	struct rte_device *device; /**< NULL: let go of */
-	pthread_mutex_t port_lock; /**< statistics, by any thread, against detach and attach */
+	pthread_mutex_t port_lock; /**< what any thread asks for, against detach and attach */
 	bool has_port; /**< under port_lock */
 };
 
@@ -87,6 +87,15 @@ struct airlock_uplink_hw_stats {
 	uint64_t rx_error; /**< packets it found broken */
 	uint64_t no_page; /**< packets it had no page for */
 	uint64_t tx_error; /**< packets it failed to send */
+};
+
+/** Which port it is, and what was set up. */
+struct airlock_uplink_setup {
+	uint16_t port_id;
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
+	uint16_t mtu; /**< bytes */
+	char name[RTE_ETH_NAME_MAX_LEN];
 };
 
 /** Pages that a frame needs for an MTU: 1 to AIRLOCK_FRAME_MAX_PAGES. */
@@ -140,6 +149,9 @@ void airlock_uplink_destroy(struct airlock_uplink *uplink);
 
 /** Look at the link; log a change once. One control thread, about once a second. */
 void airlock_uplink_poll(struct airlock_uplink *uplink);
+
+/** Copy the set-up; that before or that after, while it is attached again. Any control thread. */
+void airlock_uplink_setup_get(struct airlock_uplink *uplink, struct airlock_uplink_setup *setup);
 
 /** What the port counted. Any control thread. */
 void airlock_uplink_hw_stats(struct airlock_uplink *uplink, struct airlock_uplink_hw_stats *stats);

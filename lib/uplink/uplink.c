@@ -23,6 +23,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_string_fns.h>
 
 #include <airlock_offload.h>
 
@@ -123,27 +124,6 @@ port_setup_queues(struct airlock_uplink *uplink, const struct airlock_uplink_con
 	for (uint16_t q = 0; ret == 0 && q < uplink->nb_txq; q++)
 		ret = rte_eth_tx_queue_setup(uplink->port_id, q, nb_txd, uplink->socket_id, NULL);
 	return ret;
-}
-
-void
-uplink_vanished(struct airlock_uplink *uplink)
-{
-	if (atomic_exchange_explicit(&uplink->state, AIRLOCK_UPLINK_GONE, memory_order_relaxed) !=
-		AIRLOCK_UPLINK_GONE)
-		UPLINK_LOG(ERR, "port %u (%s) vanished\n", uplink->port_id, uplink->name);
-}
-
-/* The EAL's interrupt thread. */
-static int
-port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret_param)
-{
-	struct airlock_uplink *uplink = arg;
-
-	if (event == RTE_ETH_EVENT_INTR_RMV)
-		uplink_vanished(uplink);
-	else
-		airlock_uplink_poll(uplink);
-	return 0;
 }
 
 static int
@@ -287,8 +267,6 @@ airlock_uplink_start(struct airlock_uplink *uplink)
 	int ret;
 
 	uplink_watch(uplink);
-	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
-	rte_eth_dev_callback_register(uplink->port_id, RTE_ETH_EVENT_INTR_LSC, port_event, uplink);
 	ret = rte_eth_dev_start(uplink->port_id);
 	if (ret == 0) {
 		ret = port_open_filters(uplink);
@@ -333,10 +311,6 @@ airlock_uplink_stop(struct airlock_uplink *uplink)
 	if (!uplink->has_port)
 		return;
 	uplink_unwatch(uplink);
-	rte_eth_dev_callback_unregister(
-		uplink->port_id, RTE_ETH_EVENT_INTR_RMV, port_event, uplink);
-	rte_eth_dev_callback_unregister(
-		uplink->port_id, RTE_ETH_EVENT_INTR_LSC, port_event, uplink);
 	rte_eth_dev_stop(uplink->port_id);
 }
 
@@ -372,6 +346,18 @@ airlock_uplink_poll(struct airlock_uplink *uplink)
 		return;
 	rte_eth_link_to_str(text, sizeof(text), &link);
 	UPLINK_LOG(NOTICE, "port %u (%s): %s\n", uplink->port_id, uplink->name, text);
+}
+
+void
+airlock_uplink_setup_get(struct airlock_uplink *uplink, struct airlock_uplink_setup *setup)
+{
+	pthread_mutex_lock(&uplink->port_lock);
+	setup->port_id = uplink->port_id;
+	setup->nb_rxq = uplink->nb_rxq;
+	setup->nb_txq = uplink->nb_txq;
+	setup->mtu = uplink->mtu;
+	rte_strscpy(setup->name, uplink->name, sizeof(setup->name));
+	pthread_mutex_unlock(&uplink->port_lock);
 }
 
 void

@@ -3,7 +3,8 @@
  */
 
 /*
- * A card that is taken away, and comes back. uplink.c has the rest of an uplink's life.
+ * What a port's interrupts tell; a card that is taken away, and comes back. uplink.c has the rest
+ * of an uplink's life.
  *
  * When a device on vfio-pci is unplugged, or taken back by its driver, the kernel asks whoever has
  * it open to let go, and waits: the EAL hears that and calls device_event(). The uplink is GONE
@@ -11,11 +12,12 @@
  * the device is handed back to the kernel. From then on it is looked for in sysfs: when it is there
  * and on vfio-pci again, it is probed as at the start.
  *
- * Thread rule: the main thread; device_event() is the EAL's interrupt thread.
+ * Thread rule: the main thread; port_event() and device_event() are the EAL's interrupt thread.
  */
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +31,38 @@
 #include "airlock_uplink.h"
 #include "uplink_priv.h"
 
+/* The device is to go, or has gone; any thread. */
+static void
+vanished(struct airlock_uplink *uplink)
+{
+	if (atomic_exchange_explicit(&uplink->state, AIRLOCK_UPLINK_GONE, memory_order_relaxed) !=
+		AIRLOCK_UPLINK_GONE)
+		UPLINK_LOG(ERR, "port %u (%s) vanished\n", uplink->port_id, uplink->name);
+}
+
+/* The EAL's interrupt thread. */
+static int
+port_event(uint16_t port_id, enum rte_eth_event_type event, void *arg, void *ret_param)
+{
+	struct airlock_uplink *uplink = arg;
+
+	if (event == RTE_ETH_EVENT_INTR_RMV)
+		vanished(uplink);
+	else
+		airlock_uplink_poll(uplink);
+	return 0;
+}
+
+static const enum rte_eth_event_type port_events[] = {
+	RTE_ETH_EVENT_INTR_RMV,
+	RTE_ETH_EVENT_INTR_LSC,
+};
+
 static void
 device_event(const char *device_name, enum rte_dev_event_type event, void *arg)
 {
 	if (event == RTE_DEV_EVENT_REMOVE)
-		uplink_vanished(arg);
+		vanished(arg);
 }
 
 /* Only the kernel's devices come and go. */
@@ -59,6 +88,8 @@ probe_string(const struct rte_device *device)
 void
 uplink_watch(struct airlock_uplink *uplink)
 {
+	for (unsigned int i = 0; i < RTE_DIM(port_events); i++)
+		rte_eth_dev_callback_register(uplink->port_id, port_events[i], port_event, uplink);
 	if (!is_pci(uplink))
 		return;
 	if (uplink->probe == NULL)
@@ -69,9 +100,15 @@ uplink_watch(struct airlock_uplink *uplink)
 void
 uplink_unwatch(struct airlock_uplink *uplink)
 {
-	if (is_pci(uplink))
-		rte_dev_event_callback_unregister(
-			rte_dev_name(uplink->device), device_event, uplink);
+	for (unsigned int i = 0; i < RTE_DIM(port_events); i++)
+		while (rte_eth_dev_callback_unregister(
+			       uplink->port_id, port_events[i], port_event, uplink) == -EAGAIN)
+			sched_yield();
+	if (!is_pci(uplink))
+		return;
+	while (rte_dev_event_callback_unregister(
+		       rte_dev_name(uplink->device), device_event, uplink) == -EAGAIN)
+		sched_yield();
 }
 
 int

@@ -24,13 +24,12 @@ int uplink_open(struct airlock_uplink *uplink);
 /* Close the port. The pool's mapping is not the port's, but the VFIO container's, and stays. */
 void uplink_close(struct airlock_uplink *uplink);
 
-/* The device is to go, or has gone; any thread. */
-void uplink_vanished(struct airlock_uplink *uplink);
-
 /* uplink_hotplug.c */
 
-/* Be told when the device is to be taken away. */
+/* Be told of the link, and when the device is to go. */
 void uplink_watch(struct airlock_uplink *uplink);
+
+/* When it returns the interrupt thread is in no callback of the uplink, and will be in none. */
 void uplink_unwatch(struct airlock_uplink *uplink);
 
 /* Pages of a frame with room for *bytes* behind its headroom: at most AIRLOCK_FRAME_MAX_PAGES. */
