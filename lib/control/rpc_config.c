@@ -69,9 +69,9 @@ rpc_config_get(struct rpc_call *call)
 	for (uint16_t i = 0; i < config->nb_vms; i++)
 		json_object_set_new(vms, config->vms[i].name,
 			make_section(config, CONFIG_SCOPE_VM, &config->vms[i]));
-	call->result = json_pack("{s:s, s:o, s:o, s:o, s:o}", "file", config->file, "airlock",
-		make_section(config, CONFIG_SCOPE_AIRLOCK, config), "uplinks", uplinks, "vms", vms,
-		"lcores", make_lcores(config));
+	call->result = json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(config->file),
+		"airlock", make_section(config, CONFIG_SCOPE_AIRLOCK, config), "uplinks", uplinks,
+		"vms", vms, "lcores", make_lcores(config));
 	return 0;
 }
 
@@ -89,6 +89,6 @@ rpc_config_save(struct rpc_call *call)
 			file, sizeof(config->file) - 1);
 	if (airlock_config_save(config, file, "config.save", error) < 0)
 		return rpc_fail(call, RPC_FAILED, "%s", error);
-	call->result = json_pack("{s:s}", "file", file != NULL ? file : config->file);
+	call->result = json_pack("{s:o}", "file", rpc_text(file != NULL ? file : config->file));
 	return 0;
 }

@@ -205,6 +205,9 @@ void rpc_lcore_stats(
 
 /* rpc_show.c */
 
+/** A text; of one that is not UTF-8, such as a path may be, '?' for each byte beyond ASCII. */
+json_t *rpc_text(const char *text);
+
 /** Set a key to a counter, to a text, to "yes" or "no". */
 void rpc_set_uint(json_t *object, const char *key, uint64_t value);
 void rpc_set_text(json_t *object, const char *key, const char *text);

@@ -10,6 +10,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <airlock_pipeline.h>
@@ -23,10 +25,29 @@ rpc_set_uint(json_t *object, const char *key, uint64_t value)
 	json_object_set_new(object, key, json_integer(value));
 }
 
+json_t *
+rpc_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char *copy;
+
+	if (string != NULL)
+		return string;
+	copy = strdup(text);
+	if (copy == NULL)
+		return NULL;
+	for (char *c = copy; *c != '\0'; c++)
+		if ((unsigned char)*c > 0x7f)
+			*c = '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
+}
+
 void
 rpc_set_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, json_string(text));
+	json_object_set_new(object, key, rpc_text(text));
 }
 
 void

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 socket=$RUN_DIR/control.sock
-conf=$AIRLOCK_WORK/airlock.conf
+conf=$AIRLOCK_WORK/$'airlock\xe9.conf' # a path may be anything but UTF-8
 
 is_up() {
     ctl --json vm list | grep -q "\"name\":\"$1\",[^}]*\"state\":\"up\""
@@ -55,6 +55,7 @@ ctl vm set web vlan=0
 ctl vm del old
 ctl vm add name=new,mac=52:54:00:00:00:03,mode=server,antispoof=off
 ctl vm set web mirror=new,mirror-direction=tx
+ctl --json config show | grep -q '"file":"[^"]*/airlock?.conf"' || fail "$(ctl --json config show)"
 ctl config save
 cat >"$AIRLOCK_WORK/expected.conf" <<END
 ; This host's.
@@ -92,7 +93,7 @@ echo '; mine' >>"$conf"
 ! ctl config save 2>"$AIRLOCK_WORK/refused" || fail "another's change is lost"
 grep -q 'has changed since it was read' "$AIRLOCK_WORK/refused" || fail "$(cat "$AIRLOCK_WORK/refused")"
 cp "$AIRLOCK_WORK/copy.conf" "$conf"
-[ -z "$(find "$AIRLOCK_WORK" -name '.airlock.conf.*')" ] || fail "a file is left behind"
+[ -z "$(find "$AIRLOCK_WORK" -name '.airlock*.conf.*')" ] || fail "a file is left behind"
 
 kill -9 "$airlockd_pid"
 wait "$airlockd_pid" 2>/dev/null || true
