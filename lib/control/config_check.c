@@ -4,7 +4,7 @@
 
 /*
  * What can be said only when file and flags are merged: defaults that depend on other values,
- * required keys, and that no two VMs share an address or a socket.
+ * required keys, and what must not be. config_unique.c has what no two may share.
  *
  * Thread rule: main thread.
  */
@@ -16,29 +16,24 @@
 
 #include "config_priv.h"
 
-#define MAC_VALUE(mac) \
-	(mac)->addr_bytes[0], (mac)->addr_bytes[1], (mac)->addr_bytes[2], (mac)->addr_bytes[3], \
-		(mac)->addr_bytes[4], (mac)->addr_bytes[5]
-
 /* Descriptors of a port's queue. */
 #define DESC_DEFAULT	    1024
 #define DESC_DEFAULT_WINDOW 256
 
-static bool
-is_set(struct config_where where)
+bool
+config_is_set(struct config_where where)
 {
 	return where.flag != NULL || where.line != 0;
 }
 
-/* Where the VM's key was given; where the VM was, if it was not. */
-static struct config_where
-where_of(const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id)
+struct config_where
+config_where_of(const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id)
 {
 	const struct config_marks *marks = &draft->vms[vm_idx];
 
-	if (is_set(marks->key[id]))
+	if (config_is_set(marks->key[id]))
 		return marks->key[id];
-	return is_set(marks->flag) ? marks->flag : marks->file;
+	return config_is_set(marks->flag) ? marks->flag : marks->file;
 }
 
 static int
@@ -52,7 +47,7 @@ complete_airlock(struct config_draft *draft)
 		return config_fail(draft, (struct config_where){.flag = "--vm"},
 			"no VM and no uplink, expected at least one, as a flag behind -- or in the "
 			"file");
-	if (!is_set(marks->key[CONFIG_KEY_POOL_FILE])) {
+	if (!config_is_set(marks->key[CONFIG_KEY_POOL_FILE])) {
 		len = snprintf(
 			config->pool_file, sizeof(config->pool_file), "%s/pool", config->run_dir);
 		if (len >= (int)sizeof(config->pool_file))
@@ -73,7 +68,7 @@ resolve_uplink(struct config_draft *draft, uint16_t vm_idx)
 	struct airlock_config *config = draft->config;
 	struct airlock_config_vm *vm = &config->vms[vm_idx];
 
-	if (!is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK])) {
+	if (!config_is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK])) {
 		vm->uplink_id = 0;
 		return 0;
 	}
@@ -83,7 +78,7 @@ resolve_uplink(struct config_draft *draft, uint16_t vm_idx)
 			vm->uplink_id = i;
 			return 0;
 		}
-	return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_UPLINK),
+	return config_fail(draft, config_where_of(draft, vm_idx, CONFIG_KEY_VM_UPLINK),
 		"uplink '%u' of VM '%s', expected the port of a configured uplink", vm->uplink_id,
 		vm->name);
 }
@@ -99,14 +94,14 @@ complete_device(struct config_draft *draft, uint16_t vm_idx)
 	if (vm->device[0] == '\0')
 		return 0;
 	if (vm->deliver == AIRLOCK_DELIVER_COPY)
-		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
+		return config_fail(draft, config_where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
 			"dma-device '%s' of VM '%s' without a window, expected deliver=auto or "
 			"deliver=remap",
 			vm->device, vm->name);
 	len = snprintf(vm->device_socket, sizeof(vm->device_socket), "%.*s/%s.device",
 		(int)sizeof(vm->device_socket), config->run_dir, vm->name);
 	if (len >= (int)sizeof(vm->device_socket))
-		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
+		return config_fail(draft, config_where_of(draft, vm_idx, CONFIG_KEY_VM_DEVICE),
 			"socket <run-dir>/%s.device of %d bytes, expected at most %zu", vm->name,
 			len, sizeof(vm->device_socket) - 1);
 	return 0;
@@ -120,15 +115,16 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 	const struct config_marks *marks = &draft->vms[vm_idx];
 	int len;
 
-	if (!is_set(marks->key[CONFIG_KEY_VM_MAC]))
-		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_MAC),
+	if (!config_is_set(marks->key[CONFIG_KEY_VM_MAC]))
+		return config_fail(draft, config_where_of(draft, vm_idx, CONFIG_KEY_VM_MAC),
 			"VM '%s' without a mac, expected mac=52:54:00:00:00:01 or the like",
 			vm->name);
-	if (!is_set(marks->key[CONFIG_KEY_VM_SOCKET])) {
+	if (!config_is_set(marks->key[CONFIG_KEY_VM_SOCKET])) {
 		len = snprintf(vm->socket, sizeof(vm->socket), "%.*s/%s.sock",
 			(int)sizeof(vm->socket), config->run_dir, vm->name);
 		if (len >= (int)sizeof(vm->socket))
-			return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_SOCKET),
+			return config_fail(draft,
+				config_where_of(draft, vm_idx, CONFIG_KEY_VM_SOCKET),
 				"socket <run-dir>/%s.sock of %zu bytes, expected at most %zu",
 				vm->name,
 				strlen(config->run_dir) + strlen("/.sock") + strlen(vm->name),
@@ -137,7 +133,7 @@ complete_vm(struct config_draft *draft, uint16_t vm_idx)
 	len = snprintf(vm->window, sizeof(vm->window), "%.*s/%s.window", (int)sizeof(vm->window),
 		config->run_dir, vm->name);
 	if (vm->deliver != AIRLOCK_DELIVER_COPY && len >= (int)sizeof(vm->window))
-		return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_DELIVER),
+		return config_fail(draft, config_where_of(draft, vm_idx, CONFIG_KEY_VM_DELIVER),
 			"window socket <run-dir>/%s.window of %d bytes, expected at most %zu",
 			vm->name, len, sizeof(vm->window) - 1);
 	return complete_device(draft, vm_idx) < 0 ? -EINVAL : resolve_uplink(draft, vm_idx);
@@ -176,7 +172,7 @@ complete_control(struct config_draft *draft)
 	int len;
 
 	config_where_text(draft, where, &config->control_origin);
-	if (is_set(where))
+	if (config_is_set(where))
 		return 0;
 	len = snprintf(config->control, sizeof(config->control), "%.*s/control.sock",
 		(int)sizeof(config->control), config->run_dir);
@@ -187,19 +183,6 @@ complete_control(struct config_draft *draft)
 			strlen(config->run_dir) + strlen("/control.sock"),
 			sizeof(config->control) - 1);
 	return 0;
-}
-
-static int
-check_control(struct config_draft *draft, uint16_t vm_idx)
-{
-	const struct airlock_config *config = draft->config;
-	const struct airlock_config_vm *vm = &config->vms[vm_idx];
-
-	if (strcmp(vm->socket, config->control) != 0)
-		return 0;
-	return config_fail(draft, where_of(draft, vm_idx, CONFIG_KEY_VM_SOCKET),
-		"socket '%s' of VM '%s' is the control socket (%s), expected another", vm->socket,
-		vm->name, config->control_origin.text);
 }
 
 /* A port that holds fewer frames leaves more of its partition for VMs with a window. */
@@ -218,64 +201,15 @@ complete_uplinks(struct config_draft *draft)
 	struct airlock_config *config = draft->config;
 
 	for (uint16_t i = 0; i < config->nb_uplinks; i++)
-		if (!is_set(draft->uplinks[i].key[CONFIG_KEY_UPLINK_DESC]))
+		if (!config_is_set(draft->uplinks[i].key[CONFIG_KEY_UPLINK_DESC]))
 			config->uplinks[i].nb_desc = config_default_desc(config);
-}
-
-/* Where the key of a VM was given; of one that an earlier draft completed, where the VM was. */
-static const char *
-told_at(const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id,
-	struct airlock_origin *origin)
-{
-	struct config_where where = where_of(draft, vm_idx, id);
-
-	return is_set(where) ? config_where_text(draft, where, origin)
-			     : draft->config->vms[vm_idx].origin.text;
-}
-
-/* Is *b*, the later one, too like *a*? */
-static int
-check_pair(struct config_draft *draft, uint16_t a, uint16_t b)
-{
-	const struct airlock_config_vm *first = &draft->config->vms[a];
-	const struct airlock_config_vm *second = &draft->config->vms[b];
-	struct airlock_origin origin;
-
-	if (first->uplink_id == second->uplink_id && first->vlan_id == second->vlan_id &&
-		rte_is_same_ether_addr(&first->mac, &second->mac))
-		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_MAC),
-			"mac " RTE_ETHER_ADDR_PRT_FMT
-			" of VM '%s' is that of VM '%s' (%s) on the same "
-			"uplink and VLAN, expected another",
-			MAC_VALUE(&second->mac), second->name, first->name,
-			told_at(draft, a, CONFIG_KEY_VM_MAC, &origin));
-	if (strcmp(first->socket, second->socket) == 0)
-		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_SOCKET),
-			"socket '%s' of VM '%s' is that of VM '%s' (%s), expected another",
-			second->socket, second->name, first->name,
-			told_at(draft, a, CONFIG_KEY_VM_SOCKET, &origin));
-	if (second->device[0] != '\0' && strcmp(first->device, second->device) == 0)
-		return config_fail(draft, where_of(draft, b, CONFIG_KEY_VM_DEVICE),
-			"dma-device '%s' of VM '%s' is that of VM '%s' (%s), expected another",
-			second->device, second->name, first->name,
-			told_at(draft, a, CONFIG_KEY_VM_DEVICE, &origin));
-	return 0;
-}
-
-static int
-check_others(struct config_draft *draft, uint16_t vm_idx)
-{
-	for (uint16_t i = 0; i < vm_idx; i++)
-		if (check_pair(draft, i, vm_idx) < 0)
-			return -EINVAL;
-	return check_control(draft, vm_idx);
 }
 
 /* Copies go to another VM, and no further. */
 static int
 check_mirror(struct config_draft *draft, uint16_t vm_idx)
 {
-	struct config_where where = where_of(draft, vm_idx, CONFIG_KEY_VM_MIRROR);
+	struct config_where where = config_where_of(draft, vm_idx, CONFIG_KEY_VM_MIRROR);
 	const struct airlock_config *config = draft->config;
 	const struct airlock_config_vm *vm = &config->vms[vm_idx], *to = NULL, *from;
 
@@ -304,7 +238,7 @@ check_mirror(struct config_draft *draft, uint16_t vm_idx)
 int
 config_check_vm(struct config_draft *draft, uint16_t vm_idx)
 {
-	if (complete_vm(draft, vm_idx) < 0 || check_others(draft, vm_idx) < 0)
+	if (complete_vm(draft, vm_idx) < 0 || config_unique(draft, vm_idx, vm_idx) < 0)
 		return -EINVAL;
 	return check_mirror(draft, vm_idx);
 }
@@ -328,12 +262,11 @@ check_idle(struct config_draft *draft)
 int
 config_check_change(struct config_draft *draft, uint16_t vm_idx)
 {
-	if (is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK]) &&
+	if (config_is_set(draft->vms[vm_idx].key[CONFIG_KEY_VM_UPLINK]) &&
 		resolve_uplink(draft, vm_idx) < 0)
 		return -EINVAL;
-	for (uint16_t i = 0; i < draft->config->nb_vms; i++)
-		if (i != vm_idx && check_pair(draft, i, vm_idx) < 0)
-			return -EINVAL;
+	if (config_unique(draft, vm_idx, draft->config->nb_vms) < 0)
+		return -EINVAL;
 	return check_mirror(draft, vm_idx);
 }
 
@@ -355,7 +288,7 @@ config_check(struct config_draft *draft)
 			CONFIG_KEY_SOCKET_GROUP) < 0)
 		return -EINVAL;
 	for (uint16_t i = 0; i < config->nb_vms; i++)
-		if (check_others(draft, i) < 0 || check_mirror(draft, i) < 0)
+		if (config_unique(draft, i, i) < 0 || check_mirror(draft, i) < 0)
 			return -EINVAL;
 	return 0;
 }

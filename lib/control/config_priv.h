@@ -378,6 +378,13 @@ char *config_lcores_text(const struct airlock_config *config, unsigned int lcore
 
 /* config_check.c */
 
+/** Whether anybody said something there. */
+bool config_is_set(struct config_where where);
+
+/** Where the VM's key was given; where the VM was, if it was not. */
+struct config_where config_where_of(
+	const struct config_draft *draft, uint16_t vm_idx, enum config_key_id id);
+
 /** Fill in the defaults that depend on other values, and check what no single value shows. */
 int config_check(struct config_draft *draft);
 
@@ -389,5 +396,10 @@ int config_check_change(struct config_draft *draft, uint16_t vm_idx);
 
 /** Descriptors of a port's queue, where nobody says. */
 uint16_t config_default_desc(const struct airlock_config *config);
+
+/* config_unique.c */
+
+/** Check that a complete VM has no address, device or socket of the first *nb_others* VMs. */
+int config_unique(struct config_draft *draft, uint16_t vm_idx, uint16_t nb_others);
 
 #endif /* CONFIG_PRIV_H */

@@ -110,7 +110,7 @@ bad_flag "--copy-below: value 'some', expected a number .*auto, always or never"
     --vm $web --copy-below some
 bad_flag '--vm: .*second' --vm $web --vm $web
 bad_flag '--vm: mac .*that of VM .web' --vm $web --vm name=db,mac=52:54:00:00:00:01
-bad_flag '--vm: socket .*that of VM .web' --vm $web,socket=/tmp/s \
+bad_flag '--vm: socket .*the socket of VM .web' --vm $web,socket=/tmp/s \
     --vm name=db,mac=52:54:00:00:00:02,socket=/tmp/s
 bad_flag '--vm: .*107' --vm "$web,socket=/$(printf 'x%.0s' {1..107})"
 bad_flag '--vm: .*uplink .3' --vm $web,uplink=3 --uplink port=0
