@@ -111,10 +111,14 @@ start_port(const struct loop_vm *vm)
 	return TEST_SUCCESS;
 }
 
-/* Of a guest that is a process, as all are here. */
+/*
+ * Of a guest that is a process, as all are here. When the guest has it, airlock's lcores may not
+ * know of it yet; and when they are told, the VM's rings are taken from them for a moment.
+ */
 static int
-open_window(struct loop_vm *vm)
+open_window(unsigned int idx)
 {
+	struct loop_vm *vm = &loop.vms[idx];
 	struct airlock_window_rx_pool_conf conf = {
 		.name = vm->device,
 		.nb_desc = vm->conf.ring_size,
@@ -127,6 +131,7 @@ open_window(struct loop_vm *vm)
 	TEST_ASSERT_NOT_NULL(vm->window, "%s: %s", path, rte_strerror(rte_errno));
 	vm->rx_pool = airlock_window_rx_pool_create(vm->window, &conf);
 	TEST_ASSERT_NOT_NULL(vm->rx_pool, "%s: %s", path, rte_strerror(rte_errno));
+	TEST_ASSERT(LOOP_UNTIL(loop_vm_stats(idx).window.up), "%s is not up", path);
 	return TEST_SUCCESS;
 }
 
@@ -165,7 +170,7 @@ loop_plug(unsigned int idx)
 
 	TEST_ASSERT_SUCCESS(vhost_wake(), "rte_vhost does not listen");
 	if (loop.vms[idx].conf.window)
-		TEST_ASSERT_SUCCESS(open_window(&loop.vms[idx]), "window of VM %u", idx);
+		TEST_ASSERT_SUCCESS(open_window(idx), "window of VM %u", idx);
 	TEST_ASSERT_SUCCESS(show_pool(false), "%s", rte_strerror(rte_errno));
 	ret = plug_port(&loop.vms[idx]);
 	TEST_ASSERT_SUCCESS(show_pool(true), "%s", rte_strerror(rte_errno));

@@ -181,21 +181,48 @@ all_is_there(void)
 	return true;
 }
 
+static void
+print_drops(const struct airlock_drops_value *drops)
+{
+	for (unsigned int i = 0; i < AIRLOCK_DROP_MAX; i++)
+		if (drops->by_reason[i] != 0)
+			printf("      %" PRIu64 " dropped as %s\n", drops->by_reason[i],
+				airlock_drop_name(i));
+}
+
+/* Where what is not there may be. */
+static void
+print_vm(unsigned int idx)
+{
+	const struct airlock_pipeline_vm_stats stats = loop_vm_stats(idx);
+	const struct loop_vm *vm = &loop.vms[idx];
+
+	printf("    VM %u: %" PRIu64 " of %" PRIu64 " arrived, %" PRIu64 " of %" PRIu64 " taken\n",
+		idx, vm->sink.total, vm->want, stats.taken.packets, vm->sent);
+	print_drops(&stats.rx_drops);
+	print_drops(&stats.tx_drops);
+	if (vm->conf.window)
+		printf("      %" PRIu64 " remapped, %" PRIu64 " copied, %" PRIu64
+		       " maps failed, %" PRIu64 " over the quota\n",
+			stats.window.remapped.packets, stats.window.copied.packets,
+			stats.window.table.map_errors, stats.window.over_quota);
+}
+
 int
 loop_wait(void)
 {
 	bool there = LOOP_UNTIL(all_is_there());
+	struct airlock_pipeline_uplink_stats uplink;
 
 	if (there)
 		return TEST_SUCCESS;
+	uplink = loop_uplink_stats();
 	printf("    wire: %" PRIu64 " of %" PRIu64 " arrived, %" PRIu64 " of %" PRIu64 " taken\n",
-		loop.wire.total, loop.wire_want, loop_uplink_stats().received.packets,
-		loop.injected);
+		loop.wire.total, loop.wire_want, uplink.received.packets, loop.injected);
+	print_drops(&uplink.rx_drops);
+	print_drops(&uplink.tx_drops);
 	for (unsigned int i = 0; i < loop.conf.nb_vms; i++)
-		printf("    VM %u: %" PRIu64 " of %" PRIu64 " arrived, %" PRIu64 " of %" PRIu64
-		       " taken\n",
-			i, loop.vms[i].sink.total, loop.vms[i].want, loop_vm_stats(i).taken.packets,
-			loop.vms[i].sent);
+		print_vm(i);
 	TEST_ASSERT(there, "not all that was wanted has arrived in %d ms", LOOP_DEADLINE_MS);
 	return TEST_SUCCESS;
 }

@@ -41,7 +41,13 @@ remap_all_posted(unsigned int idx)
 	struct airlock_rxring *ring =
 		airlock_vnic_rxring(vm_get(loop.pipeline, loop.vms[idx].vm_id)->vnic, 0);
 
-	return ring != NULL && airlock_rxring_nb_private(ring) == REMAP_RING - REMAP_FRAMES;
+	if (ring == NULL || airlock_rxring_nb_private(ring) != REMAP_RING - REMAP_FRAMES)
+		return false;
+	for (uint32_t frame = 0; frame < REMAP_FRAMES; frame++) {
+		if (!airlock_rxring_has_frame(ring, frame))
+			return false;
+	}
+	return true;
 }
 
 /** Open a loop, and wait until the lcore has taken in what the guests with a window posted. */
