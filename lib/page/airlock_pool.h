@@ -136,6 +136,9 @@ void airlock_pool_file(
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
 
+/** Whether a PCI device is on vfio-pci now. @param address  "0000:01:00.0" */
+bool airlock_pool_on_vfio(const char *address);
+
 /**
  * Map the pool for a device's DMA, IOVA = VA: all of it, or, where it is strict, what no VM has.
  *
@@ -151,7 +154,10 @@ int airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev);
  */
 bool airlock_pool_dma_lost(struct airlock_pool *pool);
 
-/** Undo airlock_pool_dma_map(). The device must be stopped. */
+/**
+ * Undo airlock_pool_dma_map(), for all devices on vfio-pci if it is one of them. They must be
+ * stopped.
+ */
 void airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev);
 
 /** Count pages by state. */

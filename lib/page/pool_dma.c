@@ -3,14 +3,18 @@
  */
 
 /*
- * The pool's memory for the cards: mapped once by the EAL, which maps it again when a card is back;
- * or, where it is strict, frame by frame (card.c).
+ * The pool's memory for the cards: mapped once by the EAL, in the VFIO container that all cards on
+ * vfio-pci share, and mapped again by it when a card is back; for a card of another driver as that
+ * has it; or, where it is strict, frame by frame (card.c).
  *
  * Thread rule: main thread.
  */
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -24,16 +28,42 @@ is_pci(const struct rte_device *dev)
 	return strcmp(rte_bus_name(rte_dev_bus(dev)), "pci") == 0;
 }
 
+bool
+airlock_pool_on_vfio(const char *address)
+{
+	char path[PATH_MAX], driver[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
+	len = readlink(path, driver, sizeof(driver) - 1);
+	if (len < 0)
+		return false;
+	driver[len] = '\0';
+	return strcmp(strrchr(driver, '/') + 1, "vfio-pci") == 0;
+}
+
+/* One mapping for all of these. */
+static bool
+is_shared(const struct rte_device *dev)
+{
+	return is_pci(dev) && airlock_pool_on_vfio(rte_dev_name(dev));
+}
+
 int
 airlock_pool_dma_map(struct airlock_pool *pool, struct rte_device *dev)
 {
 	uint64_t base = (uintptr_t)pool->file.base;
+	bool shared = is_shared(dev);
 
 	if (pool->table->card != NULL && is_pci(dev))
 		return airlock_card_attach(pool->table->card);
-	rte_errno = 0;
-	if (rte_dev_dma_map(dev, pool->file.base, base, pool->file.bytes) == 0)
+	if (shared && pool->in_container)
 		return 0;
+	rte_errno = 0;
+	if (rte_dev_dma_map(dev, pool->file.base, base, pool->file.bytes) == 0) {
+		pool->in_container |= shared;
+		return 0;
+	}
 	/* A virtual device's bus has no DMA at all; a PCI device that cannot map is an error. */
 	if (rte_errno == ENOTSUP && !is_pci(dev))
 		return 0;
@@ -54,10 +84,13 @@ void
 airlock_pool_dma_unmap(struct airlock_pool *pool, struct rte_device *dev)
 {
 	uint64_t base = (uintptr_t)pool->file.base;
+	bool shared = is_shared(dev);
 
 	/* With the pool, if it is strict: other cards may still be there. */
-	if (pool->table->card != NULL)
+	if (pool->table->card != NULL || (shared && !pool->in_container))
 		return;
+	if (shared)
+		pool->in_container = false;
 	if (rte_dev_dma_unmap(dev, pool->file.base, base, pool->file.bytes) < 0 &&
 		rte_errno != ENOTSUP)
 		POOL_LOG(WARNING, "%s: cannot unmap the pool: %s\n", rte_dev_name(dev),

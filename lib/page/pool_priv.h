@@ -7,7 +7,7 @@
 
 /*
  * A pool, for its files: pool.c (made and destroyed), pool_dma.c (mapped for cards), pool_verify.c
- * (counted). All but the table is written when it is made.
+ * (counted). All but the table and what is mapped is written when it is made.
  */
 
 #include <rte_log.h>
@@ -25,6 +25,7 @@ struct airlock_pool {
 	bool header;
 	uint32_t nb_frames; /* in the mempools: all but some at the end */
 	struct airlock_page_table *table;
+	bool in_container; /* mapped for all cards on vfio-pci; main thread */
 	struct rte_mempool *mempools[AIRLOCK_POOL_MAX_PARTITIONS];
 };
 

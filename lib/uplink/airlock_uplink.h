@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <rte_ethdev.h>
 
@@ -77,6 +78,8 @@ struct airlock_uplink {
 	char *probe; /**< what the device was probed with; NULL: it is not of a kind that returns */
 	bool refused; /**< the device is back, and of no use: not before it was away again */
 	struct rte_device *device; /**< NULL: let go of */
+	bool is_watched; /**< among those that are told when their device is to go */
+	TAILQ_ENTRY(airlock_uplink) next; /**< of these; under their lock */
 	pthread_mutex_t port_lock; /**< what any thread asks for, against detach and attach */
 	bool has_port; /**< under port_lock */
 };

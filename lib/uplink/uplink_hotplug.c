@@ -16,17 +16,17 @@
  */
 
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/queue.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
+#include <rte_pci.h>
 
 #include "airlock_uplink.h"
 #include "uplink_priv.h"
@@ -58,11 +58,27 @@ static const enum rte_eth_event_type port_events[] = {
 	RTE_ETH_EVENT_INTR_LSC,
 };
 
+/*
+ * In older releases of the EAL, taking off one device's callback takes off those of all others. So
+ * there is one callback, for any device, that is never taken off, and the uplink is found here.
+ */
+static TAILQ_HEAD(, airlock_uplink) watched = TAILQ_HEAD_INITIALIZER(watched);
+static pthread_mutex_t watched_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool hears_events; /* main thread */
+
+/* The EAL's interrupt thread. */
 static void
 device_event(const char *device_name, enum rte_dev_event_type event, void *arg)
 {
-	if (event == RTE_DEV_EVENT_REMOVE)
-		vanished(arg);
+	struct airlock_uplink *uplink;
+
+	if (event != RTE_DEV_EVENT_REMOVE)
+		return;
+	pthread_mutex_lock(&watched_lock);
+	TAILQ_FOREACH (uplink, &watched, next)
+		if (strcmp(rte_dev_name(uplink->device), device_name) == 0)
+			vanished(uplink);
+	pthread_mutex_unlock(&watched_lock);
 }
 
 /* Only the kernel's devices come and go. */
@@ -94,21 +110,28 @@ uplink_watch(struct airlock_uplink *uplink)
 		return;
 	if (uplink->probe == NULL)
 		uplink->probe = probe_string(uplink->device);
-	rte_dev_event_callback_register(rte_dev_name(uplink->device), device_event, uplink);
+	if (!hears_events)
+		hears_events = rte_dev_event_callback_register(NULL, device_event, NULL) == 0;
+	pthread_mutex_lock(&watched_lock);
+	TAILQ_INSERT_TAIL(&watched, uplink, next);
+	pthread_mutex_unlock(&watched_lock);
+	uplink->is_watched = true;
 }
 
 void
 uplink_unwatch(struct airlock_uplink *uplink)
 {
+	/* -EAGAIN: the interrupt thread is in it. */
 	for (unsigned int i = 0; i < RTE_DIM(port_events); i++)
 		while (rte_eth_dev_callback_unregister(
 			       uplink->port_id, port_events[i], port_event, uplink) == -EAGAIN)
 			sched_yield();
-	if (!is_pci(uplink))
+	if (!uplink->is_watched)
 		return;
-	while (rte_dev_event_callback_unregister(
-		       rte_dev_name(uplink->device), device_event, uplink) == -EAGAIN)
-		sched_yield();
+	pthread_mutex_lock(&watched_lock);
+	TAILQ_REMOVE(&watched, uplink, next);
+	pthread_mutex_unlock(&watched_lock);
+	uplink->is_watched = false;
 }
 
 int
@@ -130,16 +153,10 @@ airlock_uplink_detach(struct airlock_uplink *uplink)
 static bool
 is_on_vfio(const char *probe)
 {
-	char path[PATH_MAX], driver[PATH_MAX];
-	ssize_t len;
+	char address[PCI_PRI_STR_SIZE];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.*s/driver", (int)strcspn(probe, ","),
-		probe);
-	len = readlink(path, driver, sizeof(driver) - 1);
-	if (len < 0)
-		return false;
-	driver[len] = '\0';
-	return strcmp(strrchr(driver, '/') + 1, "vfio-pci") == 0;
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(probe, ","), probe);
+	return airlock_pool_on_vfio(address);
 }
 
 /* The device, and its port of the same name as before. */

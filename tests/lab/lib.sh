@@ -5,7 +5,7 @@
 # What a case of the lab sources first. It is a smoke test (tests/smoke/lib.sh says what there is),
 # only that it runs in the box, and that it has
 #
-#   start_on_card OPTION...     airlockd on the card: port 0
+#   start_on_card OPTION...     airlockd on the card, which is port 0
 #   guest_start ...             guests under KVM: config/lib/guest.sh
 #   outside COMMAND...          run a line of shell outside: "outside send FILE" sends the packets of
 #                               a pcap file to the card, "outside ping ...", "outside monitor ..."
@@ -95,7 +95,8 @@ step() {
     say "$(cut -d ' ' -f 1 /proc/uptime): $*"
 }
 
-# Of the uplink that the card is: "mtu=9000,dma=strict".
+# Ports 0, 1, ..., and options of these uplinks: "mtu=9000,dma=strict".
+cards=("$CARD")
 card_options=
 
 # Where the lcore runs: not where guests in processes do. Those under KVM are not on CPU 0.
@@ -105,9 +106,15 @@ idle=adaptive
 
 # start_on_card OPTION...
 start_on_card() {
+    local i allowed=() uplinks=()
+
     step "airlockd starts"
-    start_airlockd --lcores "0@0,1@$lcore_cpu" -m 64 -a "$CARD" -- --idle "$idle" \
-        --uplink "port=0${card_options:+,$card_options}" "$@"
+    for i in "${!cards[@]}"; do
+        allowed+=(-a "${cards[i]}")
+        uplinks+=(--uplink "port=$i${card_options:+,$card_options}")
+    done
+    start_airlockd --lcores "0@0,1@$lcore_cpu" -m 64 "${allowed[@]}" -- --idle "$idle" \
+        "${uplinks[@]}" "$@"
     step "airlockd is ready"
 }
 

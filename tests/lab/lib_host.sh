@@ -68,6 +68,7 @@ box_start() {
         -netdev tap,id=wire,ifname=wire0,script=no,downscript=no \
         -device e1000e,id=card0,netdev=wire,bus=slot0,mac=02:00:00:00:00:aa \
         -device edu,id=edu0,dma_mask=0xffffffffffff \
+        -device pcie-root-port,id=slot1,chassis=2,slot=2 -netdev hubport,id=nowhere,hubid=1 \
         -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
         -virtfs "local,path=$LAB_SHARE,mount_tag=share,security_model=none" \
         -chardev "$1" -serial chardev:console \
@@ -155,4 +156,5 @@ tidy() {
     ip addr flush dev wire0
     ip neigh flush nud permanent dev wire0
     monitor set_link card0 on >/dev/null
+    monitor device_del card1 >/dev/null
 }
