@@ -8,8 +8,8 @@
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-device_options=(e1000e,id=card0,netdev=wire,bus=slot0,mac=02:00:00:00:00:aa
-    e1000e,id=card1,netdev=nowhere,bus=slot1,mac=02:00:00:00:00:bb)
+device_options=("e1000e,id=card0,netdev=wire,bus=slot0,mac=02:00:00:00:00:aa"
+    "e1000e,id=card1,netdev=nowhere,bus=slot1,mac=02:00:00:00:00:bb")
 
 # The second one, when it is in.
 second() {
