@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <rte_lcore.h>
+#include <rte_net_crc.h>
 #include <rte_telemetry.h>
 #include <rte_thread.h>
 #include <rte_version.h>
@@ -111,5 +112,23 @@ airlock_compat_run_control(const char *name, struct airlock_compat_job *job)
 #define airlock_compat_tel_dict_uint  rte_tel_data_add_dict_u64
 #define airlock_compat_tel_array_uint rte_tel_data_add_array_u64
 #endif
+
+/**
+ * Ethernet's CRC-32, which DPDK from 25.03 on keeps a context for. One thread of a program; 0 where
+ * there is no memory for that.
+ */
+static inline uint32_t
+airlock_compat_crc32(const void *data, uint32_t bytes)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0)
+	static struct rte_net_crc *crc;
+
+	if (crc == NULL)
+		crc = rte_net_crc_set_alg(RTE_NET_CRC_SSE42, RTE_NET_CRC32_ETH);
+	return crc != NULL ? rte_net_crc_calc(crc, data, bytes) : 0;
+#else
+	return rte_net_crc_calc(data, bytes, RTE_NET_CRC32_ETH);
+#endif
+}
 
 #endif /* AIRLOCK_COMPAT_H */

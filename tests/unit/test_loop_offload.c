@@ -268,6 +268,7 @@ test_large_packet_for_guest_with_tso_stays_whole(void)
 static uint32_t
 write_ipv6(uint8_t *bytes, uint16_t payload_bytes)
 {
+	static const uint8_t from[16] = {0xfd, [15] = 1}, to[16] = {0xfd, [15] = 2};
 	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)bytes;
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(eth + 1);
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
@@ -282,9 +283,10 @@ write_ipv6(uint8_t *bytes, uint16_t payload_bytes)
 		.payload_len = rte_cpu_to_be_16(sizeof(*tcp) + payload_bytes),
 		.proto = IPPROTO_TCP,
 		.hop_limits = 64,
-		.src_addr = {0xfd, [15] = 1},
-		.dst_addr = {0xfd, [15] = 2},
 	};
+	/* Arrays of bytes, or structures: that depends on DPDK's release. */
+	memcpy(&ip->src_addr, from, sizeof(from));
+	memcpy(&ip->dst_addr, to, sizeof(to));
 	*tcp = (struct rte_tcp_hdr){.data_off = sizeof(*tcp) / 4 << 4, .tcp_flags = 0x10};
 	for (uint32_t i = 0; i < payload_bytes; i++)
 		((uint8_t *)(tcp + 1))[i] = (uint8_t)(i * 31 + i / 251);
