@@ -136,7 +136,7 @@ void airlock_pool_file(
 /** The states of its pages. */
 struct airlock_page_table *airlock_pool_table(const struct airlock_pool *pool);
 
-/** Whether a PCI device is on vfio-pci now. @param address  "0000:01:00.0" */
+/** Whether a PCI device is on vfio-pci now. @param address  "0000:01:00.0" or "01:00.0" */
 bool airlock_pool_on_vfio(const char *address);
 
 /**

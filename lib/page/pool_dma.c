@@ -19,6 +19,7 @@
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_pci.h>
 
 #include "pool_priv.h"
 
@@ -31,10 +32,14 @@ is_pci(const struct rte_device *dev)
 bool
 airlock_pool_on_vfio(const char *address)
 {
-	char path[PATH_MAX], driver[PATH_MAX];
+	char name[PCI_PRI_STR_SIZE], path[PATH_MAX], driver[PATH_MAX];
+	struct rte_pci_addr pci;
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
+	if (rte_pci_addr_parse(address, &pci) < 0)
+		return false;
+	rte_pci_device_name(&pci, name, sizeof(name));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", name);
 	len = readlink(path, driver, sizeof(driver) - 1);
 	if (len < 0)
 		return false;

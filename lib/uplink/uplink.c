@@ -193,12 +193,14 @@ uplink_open(struct airlock_uplink *uplink)
 	int ret;
 
 	ret = rte_eth_dev_info_get(uplink->port_id, &info);
-	if (ret == 0)
-		ret = check_rx_queues(conf, &info);
 	if (ret < 0)
 		return ret;
+	/* From here on it is to be let go of, whatever is wrong with it. */
 	uplink->device = info.device;
 	uplink->has_port = true;
+	ret = check_rx_queues(conf, &info);
+	if (ret < 0)
+		return ret;
 	uplink->nb_rxq = conf->nb_rxq;
 	uplink->nb_txq = RTE_MIN(conf->nb_txq, info.max_tx_queues);
 	uplink->socket_id = rte_eth_dev_socket_id(uplink->port_id);

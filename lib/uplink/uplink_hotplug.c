@@ -134,6 +134,20 @@ uplink_unwatch(struct airlock_uplink *uplink)
 	uplink->is_watched = false;
 }
 
+/* Whether another uplink, which has yet to let go, is a port of the same device. */
+static bool
+has_sibling(const struct airlock_uplink *uplink)
+{
+	const struct airlock_uplink *other;
+	bool found = false;
+
+	pthread_mutex_lock(&watched_lock);
+	TAILQ_FOREACH (other, &watched, next)
+		found |= other->device == uplink->device;
+	pthread_mutex_unlock(&watched_lock);
+	return found;
+}
+
 int
 airlock_uplink_detach(struct airlock_uplink *uplink)
 {
@@ -142,7 +156,7 @@ airlock_uplink_detach(struct airlock_uplink *uplink)
 	uplink_close(uplink);
 	pthread_mutex_unlock(&uplink->port_lock);
 	/* The interrupt thread may still be in the event that said so. */
-	if (uplink->device != NULL && rte_dev_remove(uplink->device) < 0)
+	if (uplink->device != NULL && !has_sibling(uplink) && rte_dev_remove(uplink->device) < 0)
 		return -EAGAIN;
 	if (uplink->device != NULL && airlock_pool_dma_lost(uplink->pool))
 		uplink->dma_mapped = false;
@@ -159,12 +173,14 @@ is_on_vfio(const char *probe)
 	return airlock_pool_on_vfio(address);
 }
 
-/* The device, and its port of the same name as before. */
+/* The device, unless another of its ports had that probed; its port of the same name as before. */
 static int
 probe(struct airlock_uplink *uplink)
 {
 	int ret;
 
+	if (rte_eth_dev_get_port_by_name(uplink->name, &uplink->port_id) == 0)
+		return 0;
 	ret = rte_dev_probe(uplink->probe);
 	if (ret == 0)
 		ret = rte_eth_dev_get_port_by_name(uplink->name, &uplink->port_id);

@@ -35,7 +35,7 @@ uplinks_are() {
 
 # out_and_in NUMBER STATES: a card goes and comes back; the states of the uplinks in between.
 out_and_in() {
-    local card=${cards[$1]} number=$1
+    local card=${addresses[$1]} number=$1
 
     shift
     outside monitor device_del "card$number"
@@ -53,8 +53,10 @@ out_and_in() {
 
 outside monitor device_add "${device_options[1]}"
 wait_for 20 second || fail "the second card is not there"
-cards+=("$(second)")
-bind_vfio "${cards[1]}"
+addresses=("$CARD" "$(second)")
+bind_vfio "${addresses[1]}"
+# One as people type it.
+cards=("${CARD#0000:}" "${addresses[1]}")
 start_on_card --vm name=web,mac=52:54:00:00:00:01
 wait_for 20 uplinks_are up up || fail "the cards are not up"
 out_and_in 0 gone up
@@ -65,4 +67,4 @@ out_and_in 0 gone up
 allow_log 'uplink: port [01] .* vanished'
 stop_airlockd
 outside monitor device_del card1
-wait_for 20 is_away "${cards[1]}" || fail "the second card is still there"
+wait_for 20 is_away "${addresses[1]}" || fail "the second card is still there"
