@@ -110,8 +110,12 @@ uplink_watch(struct airlock_uplink *uplink)
 		return;
 	if (uplink->probe == NULL)
 		uplink->probe = probe_string(uplink->device);
-	if (!hears_events)
+	if (!hears_events) {
 		hears_events = rte_dev_event_callback_register(NULL, device_event, NULL) == 0;
+		if (!hears_events)
+			UPLINK_LOG(WARNING, "port %u (%s): its removal will not be noticed\n",
+				uplink->port_id, uplink->name);
+	}
 	pthread_mutex_lock(&watched_lock);
 	TAILQ_INSERT_TAIL(&watched, uplink, next);
 	pthread_mutex_unlock(&watched_lock);
